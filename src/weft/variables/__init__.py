@@ -1,0 +1,53 @@
+"""Values of a run: their types, the pool that holds them, templates that name them, and their text forms.
+
+A value is plain Python data (``None``, ``str``, ``bool``, ``int``, ``float``, ``dict``, ``list``) or a
+`File`. Declared types are kept beside the values, because an empty list does not know what it may hold.
+"""
+
+from weft.variables.file import File, FileType, TransferMethod, kind_of, remote_file
+from weft.variables.pool import MISSING, RESERVED, Missing, VariablePool, walk
+from weft.variables.render import mask_secret, render_markdown, render_text
+from weft.variables.selector import Selector, as_selector
+from weft.variables.template import Template, compile_template
+from weft.variables.value import (
+    ARRAY_TYPES,
+    Value,
+    ValueType,
+    coerce,
+    element_type,
+    infer_type,
+    matches,
+    revive,
+    to_native,
+    zero_value,
+)
+
+__all__ = [
+    "ARRAY_TYPES",
+    "MISSING",
+    "RESERVED",
+    "File",
+    "FileType",
+    "Missing",
+    "Selector",
+    "Template",
+    "TransferMethod",
+    "Value",
+    "ValueType",
+    "VariablePool",
+    "as_selector",
+    "coerce",
+    "compile_template",
+    "element_type",
+    "infer_type",
+    "kind_of",
+    "mask_secret",
+    "matches",
+    "remote_file",
+    "render_markdown",
+    "render_text",
+    "revive",
+    "to_native",
+    "walk",
+    "zero_value",
+]
