@@ -1,0 +1,1 @@
+"""One of the client's two colours, see `scripts/unasync.py`."""

@@ -1,0 +1,32 @@
+# Written by scripts/unasync.py from ../_async/client.py; change that file instead.
+"""The client itself: all operations in one object."""
+
+from __future__ import annotations
+
+from weft.client._sync.app import AppOperations
+from weft.client._sync.chat import ChatOperations
+from weft.client._sync.conversation import ConversationOperations
+from weft.client._sync.message import MessageOperations
+from weft.client._sync.run import RunOperations
+from weft.client._sync.variable import VariableOperations
+
+
+class Client(
+    ChatOperations,
+    ConversationOperations,
+    MessageOperations,
+    VariableOperations,
+    AppOperations,
+    RunOperations,
+):
+    """One app on a Dify or Weft server, reached with its app key.
+
+    ::
+
+        with Client("https://dify.example", "app-...") as client:
+            answer = client.chat_messages("Hello", user="u1")
+            print(answer.answer)
+
+    Errors are those of `weft.errors`, the same that the server raised; `error_reply` tells the HTTP
+    status and code behind one. A connection that fails raises `TransportError`.
+    """

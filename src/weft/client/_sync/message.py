@@ -1,0 +1,79 @@
+# Written by scripts/unasync.py from ../_async/message.py; change that file instead.
+"""Messages of a conversation. Source: Dify service API, `GET /messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from weft import wire
+from weft.client._call import get
+from weft.client._sync.session import Session
+from weft.client._walk import BackwardWalk
+
+if TYPE_CHECKING:
+    from weft.wire import CursorPage, Message
+
+
+class MessageOperations(Session):
+    """What was said in a conversation."""
+
+    def messages(
+        self,
+        conversation_id: str,
+        *,
+        user: str | None = None,
+        first_id: str | None = None,
+        limit: int = 20,
+    ) -> CursorPage[Message]:
+        """One page of a conversation's messages, oldest first; pages go backwards in time.
+
+        Args:
+            conversation_id: Which conversation.
+            user: Whose it is; ``None`` is the user shared by all who give none.
+            first_id: First message of the page before; only older ones are returned.
+            limit: Messages per page, 1 to 100.
+
+        Raises:
+            NotFoundError: The conversation or the message does not exist, or is another user's.
+        """
+        return self._send(
+            get(
+                wire.MessagePage,
+                "/messages",
+                conversation_id=conversation_id,
+                user=user,
+                first_id=first_id,
+                limit=limit,
+            )
+        )
+
+    def iter_messages(
+        self,
+        conversation_id: str,
+        *,
+        user: str | None = None,
+        limit: int = 100,
+        order: Literal["asc", "desc"] = "asc",
+    ) -> Iterator[Message]:
+        """All messages of a conversation.
+
+        Args:
+            conversation_id: Which conversation.
+            user: Whose it is; ``None`` is the user shared by all who give none.
+            limit: Messages per request, 1 to 100.
+            order: ``asc`` is as they were said, and reads all pages before the first message is
+                given out; ``desc`` is newest first, page by page.
+
+        Raises:
+            NotFoundError: The conversation does not exist, or is another user's.
+        """
+        page = get(wire.MessagePage, "/messages", conversation_id=conversation_id, user=user, limit=limit)
+        newest_first = self._walk(BackwardWalk(page))
+        if order == "desc":
+            yield from newest_first
+            return
+        found: list[Message] = []
+        for message in newest_first:
+            found.append(message)
+        yield from reversed(found)
