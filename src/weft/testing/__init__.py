@@ -1,0 +1,1 @@
+"""What authors of plugins and users of Weft test with."""
