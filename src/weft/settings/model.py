@@ -1,0 +1,331 @@
+"""Every setting: its name, type, default, bounds and what it is for; `load` knows where values come from.
+
+They stand in the order of `weft config` and of the reference page. The name of a setting is its path in
+`weft.toml` (``limits.max_steps``); `names` derives the environment variable and the option from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, SecretStr
+
+from weft.settings.names import MASK, TABLES, dotted, fields, holds_secret, shown
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of `weft config`."""
+
+    name: str
+    """Path of the setting, e.g. ``limits.max_steps``."""
+    value: str
+    """For people; secrets are masked."""
+    source: str
+    """``--port``, ``WEFT_PORT``, ``weft.toml:12`` or ``default``."""
+
+
+class Section(BaseModel):
+    """A table of `weft.toml`; values are validated once and do not change afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+
+class ServerSettings(Section):
+    """How the server treats connections and requests."""
+
+    drain_seconds: float = Field(
+        default=20,
+        ge=0,
+        description="How long running answers may go on after the server was told to stop.",
+    )
+    ping_seconds: float = Field(
+        default=10, gt=0, description="Time between two keep-alive frames of an event stream."
+    )
+    max_body_bytes: ByteSize = Field(
+        default=ByteSize(15 * MIB),
+        ge=KIB,
+        description="Largest request body, except for uploads of files; a larger one gets status 413.",
+    )
+    max_active_requests: int = Field(
+        default=0,
+        ge=0,
+        description="Answers that one app may be working on at the same time; 0 means no limit. "
+        "An app's own limit counts when it is smaller.",
+    )
+    stop_when_client_leaves: bool = Field(
+        default=False,
+        description="Stop a run when its client closes the stream, instead of finishing and recording it.",
+    )
+
+
+class Limits(Section):
+    """What one run may use before it fails with an error that names the limit."""
+
+    max_steps: int = Field(default=500, ge=1, description="Nodes that one run may start, retries included.")
+    max_run_seconds: float = Field(default=1200, gt=0, description="Duration of one run.")
+    max_call_depth: int = Field(
+        default=5, ge=1, description="Workflows that call one another as tools, one inside the other."
+    )
+    max_parallel: int = Field(
+        default=50, ge=1, description="Nodes of one run that wait for something outside at the same time."
+    )
+    max_variable_bytes: ByteSize = Field(
+        default=ByteSize(200 * KIB), ge=1, description="Size of one conversation variable, written as JSON."
+    )
+    max_template_chars: int = Field(
+        default=400_000, ge=1, description="Length of the text that a template node produces."
+    )
+    max_string_chars: int = Field(
+        default=400_000, ge=1, description="Length of a text that a code node returns."
+    )
+    max_string_array: int = Field(
+        default=30, ge=1, description="Items of an array[string] that a code node returns."
+    )
+    max_number_array: int = Field(
+        default=1000, ge=1, description="Items of an array[number] that a code node returns."
+    )
+    max_object_array: int = Field(
+        default=30, ge=1, description="Items of an array[object] that a code node returns."
+    )
+    max_object_depth: int = Field(
+        default=5, ge=1, description="Levels of an object that a code node returns."
+    )
+    max_number_precision: int = Field(
+        default=20, ge=0, description="Decimal places of a number that a code node returns."
+    )
+    max_number: int = Field(
+        default=2**63 - 1, ge=1, description="Largest number that a code node returns, with either sign."
+    )
+    max_memory_turns: int = Field(
+        default=500,
+        ge=1,
+        description="Earlier exchanges that a model is given when its memory has no window of its own.",
+    )
+    default_memory_tokens: int = Field(
+        default=2000, ge=1, description="Room for them where the size of the model's context is unknown."
+    )
+    model_connect_seconds: float = Field(
+        default=10, gt=0, description="Wait for a connection to a model service."
+    )
+    model_first_byte_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="Wait for the first byte of a model's reply; models that think need long.",
+    )
+    model_between_chunks_seconds: float = Field(
+        default=120, gt=0, description="Longest silence between two pieces of a model's reply."
+    )
+    max_upload_files: int = Field(default=10, ge=1, description="Files in one message.")
+    max_document_bytes: ByteSize = Field(
+        default=ByteSize(15 * MIB),
+        ge=1,
+        description="Size of an uploaded file that is neither image, audio nor video.",
+    )
+    max_image_bytes: ByteSize = Field(
+        default=ByteSize(10 * MIB), ge=1, description="Size of an uploaded image."
+    )
+    max_audio_bytes: ByteSize = Field(
+        default=ByteSize(50 * MIB), ge=1, description="Size of an uploaded audio file."
+    )
+    max_video_bytes: ByteSize = Field(
+        default=ByteSize(100 * MIB), ge=1, description="Size of an uploaded video."
+    )
+
+
+class HttpSettings(Section):
+    """Requests that chatflows send to addresses of their own choice."""
+
+    connect_seconds: float = Field(
+        default=10, gt=0, description="Wait for a connection; a node may ask for less."
+    )
+    read_seconds: float = Field(
+        default=600, gt=0, description="Longest silence of the other side; a node may ask for less."
+    )
+    write_seconds: float = Field(
+        default=600, gt=0, description="Longest time to send a piece; a node may ask for less."
+    )
+    max_text_bytes: ByteSize = Field(
+        default=ByteSize(1 * MIB), ge=1, description="Size of a response that is text."
+    )
+    max_file_bytes: ByteSize = Field(
+        default=ByteSize(10 * MIB), ge=1, description="Size of a response that is a file."
+    )
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Let chatflows reach this machine and its private networks. Whoever can edit an app "
+        "can then read what answers there.",
+    )
+
+
+class SandboxSettings(Section):
+    """What one run of a code node may use."""
+
+    cpu_seconds: float = Field(default=10, gt=0, description="Processor time of one run of code.")
+    wall_seconds: float = Field(default=60, gt=0, description="Duration of one run of code.")
+    memory_mb: int = Field(default=256, ge=32, description="Memory of one run of code, in MiB.")
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        description="Runs of code at the same time; further ones wait.",
+        json_schema_extra={"default": "two for each processor"},
+    )
+
+
+class ArchiveSettings(Section):
+    """Where conversations are pulled from when a command does not say, and how long they are kept."""
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="Address of the server's API, e.g. https://api.dify.ai/v1.",
+        json_schema_extra={"allowed": "an address that starts with http:// or https://"},
+    )
+    app_id: str | None = Field(
+        default=None, min_length=1, description="The app whose conversations are pulled."
+    )
+    api_key: SecretStr | None = Field(default=None, min_length=1, description="The key that may read them.")
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after its last activity until a conversation may be deleted; none means never.",
+    )
+    auto_pull: bool = Field(
+        default=False, description="Pull new conversations in the background while the server runs."
+    )
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class LogSettings(Section):
+    """What the server says of itself."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="The least important messages that are still written."
+    )
+    format: Literal["text", "json"] = Field(
+        default="text", description="Lines for people, or one JSON object a line for a log collector."
+    )
+
+
+def _data_folder() -> Path:
+    from platformdirs import user_data_path  # costs milliseconds that a given folder saves
+
+    return user_data_path("weft", appauthor=False)
+
+
+class Settings(Section):
+    """All settings, validated.
+
+    `load_settings` makes one from the command line, the environment and `weft.toml`; a test may call the
+    class itself: ``Settings(data=folder)``.
+    """
+
+    data: Path = Field(
+        default_factory=_data_folder,
+        description="The folder for everything that has to be kept; copy it and you have a backup.",
+        json_schema_extra={"default": "the platform's folder for user data, e.g. ~/.local/share/weft"},
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on; 0.0.0.0 for all of this machine's.",
+        json_schema_extra={"allowed": "a host name or an IP address"},
+    )
+    port: int = Field(default=8600, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database_url: str = Field(
+        default_factory=lambda data: f"sqlite:///{data['data']}/weft.db" if "data" in data else "sqlite://",
+        pattern=r"^(sqlite|postgres|postgresql)(\+[a-z0-9]+)?://",
+        repr=False,
+        description="Where records are kept. Several servers share one Postgres database.",
+        json_schema_extra={
+            "default": "sqlite:///<data>/weft.db",
+            "allowed": "an address that starts with sqlite:// or postgresql://",
+        },
+    )
+    files_url: str = Field(
+        default_factory=lambda data: f"file://{data['data']}/files" if "data" in data else "memory://",
+        pattern=r"^(file|s3|gs|az|memory)://",
+        repr=False,
+        description="Where uploaded and produced files are kept. Several servers share one object store.",
+        json_schema_extra={
+            "default": "file://<data>/files",
+            "allowed": "an address that starts with file://, s3://, gs://, az:// or memory://",
+        },
+    )
+    models_url: str | None = Field(
+        default=None,
+        pattern=r"^(scripted$|https?://[^\s/]+)",
+        repr=False,
+        description="Address of an OpenAI-compatible service that answers for every model without a provider "
+        "of its own, e.g. http://127.0.0.1:11434/v1; `scripted` answers without any service.",
+        json_schema_extra={"allowed": "an address that starts with http:// or https://, or scripted"},
+    )
+    models_key: SecretStr | None = Field(default=None, min_length=1, description="The key for that service.")
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="What the server signs links and tokens with; the same for all servers of one database.",
+        json_schema_extra={
+            "default": "made once, in <data>/secret",
+            "allowed": "a text of 32 characters or more",
+        },
+    )
+    server: ServerSettings = ServerSettings()
+    limits: Limits = Limits()
+    http: HttpSettings = HttpSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    log: LogSettings = LogSettings()
+    providers: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Model services by name, one table each. A key or header may be `env:NAME`, the "
+        "environment variable that holds it.",
+        json_schema_extra={"default": "none", "allowed": 'tables such as [providers."openai"]'},
+    )
+    prices: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        description="What a model costs, one table each.",
+        json_schema_extra={"default": "none", "allowed": 'tables such as [prices."openai/gpt-4o"]'},
+    )
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Where the value of a setting came from.
+
+        Args:
+            name: Path of the setting, e.g. ``limits.max_steps``.
+
+        Returns:
+            An option (``--port``), a variable (``WEFT_PORT``), a line (``weft.toml:12``) or ``default``.
+        """
+        return self._sources.get(name, "default")
+
+    def describe(self) -> list[SettingRow]:
+        """Every setting in force and where it came from."""
+        return [SettingRow(name, value, self.source(name)) for name, value in self._values()]
+
+    def _values(self) -> Iterator[tuple[str, str]]:
+        for name, _ in fields(Settings):
+            value: object = self
+            for part in name.split("."):
+                value = getattr(value, part)
+            if name in TABLES and isinstance(value, dict):
+                for title, table in value.items():
+                    for key, inner in table.items():
+                        text = MASK if holds_secret((key,)) and isinstance(inner, str) else shown(inner)
+                        yield dotted((name, title, key)), text
+            elif name == "secret" and value is None:
+                yield name, f"kept in {self.data / 'secret'}"
+            else:
+                yield name, shown(value)
