@@ -1,0 +1,9 @@
+"""Running a graph: who is ready, what each node says, what the answer looks like on the way, how it ends.
+
+The engine gets a graph, a pool, services and somewhere to put events. It knows no HTTP and no database, and
+it does not say when a run begins or is over: whoever owns the run does, once its record is on disk.
+"""
+
+from weft.engine.engine import Engine, RunOutcome
+
+__all__ = ["Engine", "RunOutcome"]

@@ -1,0 +1,433 @@
+"""One frame of a run: the root, or one item or round of a container.
+
+A frame keeps for each of its nodes how many ways into it are still undecided and whether one was taken. When
+the last is decided the node runs or is skipped. Nodes that follow each other run in one task; where the way
+forks, each further branch gets a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from weft.engine.answer_stream import AnswerStream
+from weft.engine.run_state import RunState
+from weft.errors import NodeFailedError, ProviderError, WeftError
+from weft.events import (
+    ContainerKind,
+    Event,
+    Frame,
+    NodeFinished,
+    NodeRetried,
+    NodeStarted,
+    NodeStatus,
+    ReasoningStreamed,
+)
+from weft.graph import Edge, FramePlan, GraphNode
+from weft.nodes import Context, FrameResult, Node, NodeResult
+from weft.providers import Usage
+from weft.variables import Value, VariablePool
+
+log = logging.getLogger(__name__)
+
+AnyNode = Node[Any]
+Plan = FramePlan[AnyNode]
+PlannedNode = GraphNode[AnyNode]
+
+
+class FrameRun:
+    """The state of one frame, and the `Port` of the nodes in it."""
+
+    __slots__ = (
+        "_child_outputs",
+        "_outputs",
+        "_plan",
+        "_pool",
+        "_reached",
+        "_state",
+        "_stream",
+        "_tasks",
+        "_undecided",
+        "_where",
+        "ended_loops",
+        "failure",
+        "parent",
+        "tokens",
+    )
+
+    def __init__(
+        self, state: RunState, plan: Plan, pool: VariablePool, where: Frame, parent: FrameRun | None = None
+    ) -> None:
+        self._state = state
+        self._plan = plan
+        self._pool = pool
+        self._where = where
+        self._undecided = list(plan.in_degrees)
+        self._reached = bytearray(len(plan.nodes))
+        self._stream = AnswerStream(plan, pool, where, state.emit) if plan.responses else None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outputs: list[dict[str, Value]] = []
+        self._child_outputs: dict[tuple[str, int], list[dict[str, Value]]] = {}
+        self.parent = parent
+        self.failure: WeftError | None = None
+        """What ended this frame, if a node in it failed for good."""
+        self.ended_loops: set[str] = set()
+        self.tokens = 0
+
+    async def run(self) -> None:
+        """Run until no node is left that could; a failure is noted, not raised."""
+        if self._stream is not None:
+            self._stream.start()
+        for edge in self._plan.skipped:
+            self._skip(edge, [])
+        try:
+            await self._branch(self._plan.start, None)
+            while self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._give_up()
+        if self._stream is not None and self.failure is None:
+            self._stream.drain()
+
+    # What nodes ask for (weft.nodes.Port)
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on; what a model thinks is only shown along with an answer that shows the model."""
+        if isinstance(event, ReasoningStreamed) and not self._shows_reasoning(event.node_id):
+            return
+        self._state.emit(event)
+
+    def stream(self, context: Context, name: str, text: str) -> None:
+        """A node's output grows."""
+        if self._stream is not None:
+            self._stream.piece((context.node_id, name), text)
+
+    def end_stream(self, context: Context, name: str) -> None:
+        """A node's output is complete."""
+        if self._stream is not None:
+            self._stream.close((context.node_id, name))
+
+    def end_loop(self, loop_id: str) -> None:
+        """End the loop around this frame, however many other containers lie between."""
+        frame: FrameRun | None = self
+        while frame is not None and frame._plan.container_id != loop_id:
+            frame = frame.parent
+        (frame or self).ended_loops.add(loop_id)
+
+    async def run_child(
+        self, context: Context, kind: ContainerKind, index: int, pool: VariablePool
+    ) -> FrameResult:
+        """Run the frame of a container once."""
+        plan = self._state.graph.containers[context.node_id]
+        child = FrameRun(
+            self._state, plan, pool, self._where.inside(kind, context.node_id, index), parent=self
+        )
+        await child.run()
+        if child._outputs:
+            self._child_outputs[context.node_id, index] = child._outputs
+        self.tokens += child.tokens
+        failure = child.failure
+        return FrameResult(
+            error=None if failure is None else str(failure),
+            error_type="" if failure is None else failure_type(failure),
+            total_tokens=child.tokens,
+            loop_ended=context.node_id in child.ended_loops,
+        )
+
+    def child_members(self, container_id: str) -> frozenset[str]:
+        """Ids of all nodes in a container."""
+        return self._state.graph.containers[container_id].member_ids
+
+    def merge_outputs(self, context: Context, index: int) -> None:
+        """Take over what responses in an item of a container have put out, and forget the other items'."""
+        for outputs in self._child_outputs.get((context.node_id, index), ()):
+            self._put_out(outputs)
+        for key in [key for key in self._child_outputs if key[0] == context.node_id]:
+            del self._child_outputs[key]
+
+    # Readiness
+
+    def _take(self, edge: Edge[AnyNode], ready: list[PlannedNode]) -> None:
+        target = edge.target
+        slot = target.slot
+        self._undecided[slot] -= 1
+        self._reached[slot] = 1
+        if self._stream is not None:
+            self._stream.take(edge)
+        if self._undecided[slot] == 0:
+            ready.append(target)
+
+    def _skip(self, edge: Edge[AnyNode], ready: list[PlannedNode]) -> None:
+        """Decide against an edge, and against everything that only it led to."""
+        stack = [edge]
+        while stack:
+            target = stack.pop().target
+            slot = target.slot
+            self._undecided[slot] -= 1
+            if self._undecided[slot] == 0:
+                if self._reached[slot]:
+                    ready.append(target)
+                else:
+                    if self._stream is not None:
+                        self._stream.skip(target.id)
+                    stack.extend(reversed(target.out))
+
+    def _leave(self, node: PlannedNode, handle: str | None) -> list[PlannedNode]:
+        """Decide all ways out of a node; returns the nodes that are ready now."""
+        ready: list[PlannedNode] = []
+        if node.kind == "branch":
+            for edge in node.out:
+                if edge.handle != handle:
+                    self._skip(edge, ready)
+            for edge in node.out:
+                if edge.handle == handle:
+                    self._take(edge, ready)
+        else:
+            for edge in node.out:
+                self._take(edge, ready)
+        return ready
+
+    # Execution
+
+    async def _branch(self, node: PlannedNode | None, predecessor: str | None) -> None:
+        """Run a node and, in the same task, the first of those that it makes ready, and so on."""
+        while node is not None and self.failure is None:
+            ready = await self._execute(node, predecessor)
+            predecessor = node.id
+            for other in ready[1:]:
+                task = asyncio.create_task(self._branch(other, predecessor))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            node = ready[0] if ready else None
+
+    async def _execute(self, node: PlannedNode, predecessor: str | None) -> list[PlannedNode]:
+        state = self._state
+        services = state.services
+        if self.parent is None:
+            state.count_step()
+        state.executions += 1
+        execution = _Execution(
+            node,
+            Context(
+                node_id=node.id,
+                node_type=node.type,
+                title=node.title,
+                execution_id=services.ids.new(),
+                frame=self._where,
+                pool=self._pool,
+                services=services,
+                run=state.info,
+                port=self,
+            ),
+            state.executions,
+            predecessor,
+            services.clock.now(),
+            services.clock.monotonic(),
+        )
+        state.emit(
+            NodeStarted(
+                execution_id=execution.context.execution_id,
+                node_id=node.id,
+                node_type=node.type,
+                title=node.title,
+                index=execution.index,
+                at=execution.started_at,
+                predecessor_id=predecessor,
+                frame=self._where,
+            )
+        )
+        try:
+            result = await self._attempt(execution)
+        except asyncio.CancelledError:
+            state.emit(self._finished(execution, "stopped"))
+            raise
+        if isinstance(result, NodeResult):
+            return self._succeed(execution, result)
+        return self._fail(execution, result)
+
+    async def _attempt(self, execution: _Execution) -> NodeResult | WeftError:
+        """Run the node, again where its settings say so; returns its result or what it failed of at last."""
+        node, context = execution.node, execution.context
+        attempts = 0
+        while True:
+            try:
+                if node.behaviour.instant or node.behaviour.kind == "container":
+                    result = await node.behaviour.run(context)
+                else:
+                    async with self._state.places:
+                        result = await node.behaviour.run(context)
+                if node.kind == "branch" and result.handle is None:
+                    if node.behaviour.kind == "branch":
+                        raise NodeFailedError(f"node {node.id!r} ({node.type}) chose no way out")
+                    result.handle = "source"
+                self._count_usage(context)
+                return result
+            except WeftError as error:
+                failure = error
+            except Exception as error:  # the border around strangers' and our own nodes
+                log.exception("node %s (%s) raised", node.id, node.type)
+                failure = NodeFailedError(
+                    str(error) or type(error).__name__, error_type="WorkflowNodeError", node_id=node.id
+                )
+            self._state.exceptions_count += 1
+            self._count_usage(context)
+            if node.retry is None or attempts >= node.retry.max_retries:
+                return failure
+            attempts += 1
+            await self._state.services.clock.sleep(node.retry.interval)
+            self._state.emit(self._retried(execution, failure, attempts))
+            if self.parent is None:
+                self._state.count_step()
+            execution.started_at = self._state.services.clock.now()
+
+    def _succeed(self, execution: _Execution, result: NodeResult) -> list[PlannedNode]:
+        node = execution.node
+        self._pool.update(node.id, result.outputs)
+        ready = self._leave(node, result.handle)
+        if node.behaviour.kind == "response":
+            self._put_out(result.outputs)
+        if self._stream is not None:
+            self._stream.done(node)
+        self._state.emit(self._finished(execution, "succeeded", outputs=result.outputs))
+        return ready
+
+    def _fail(self, execution: _Execution, failure: WeftError) -> list[PlannedNode]:
+        node, context = execution.node, execution.context
+        message, type_name = str(failure), failure_type(failure)
+        if node.error_strategy is None:
+            if self._stream is not None:
+                self._stream.done(node)
+            self._state.emit(
+                self._finished(
+                    execution, "failed", outputs=context.outputs, error=message, error_type=type_name
+                )
+            )
+            if self.failure is None:
+                self.failure = failure
+            self._cancel_others()
+            return []
+        outputs: dict[str, Value] = {"error_message": message, "error_type": type_name}
+        if node.error_strategy == "default-value":
+            outputs = {**node.default_outputs, **outputs}
+        context.metadata["error_strategy"] = node.error_strategy
+        self._pool.update(node.id, outputs)
+        ready = self._leave(node, "fail-branch" if node.error_strategy == "fail-branch" else "source")
+        if self._stream is not None:
+            self._stream.done(node)
+        self._state.emit(
+            self._finished(execution, "exception", outputs=outputs, error=message, error_type=type_name)
+        )
+        return ready
+
+    def _put_out(self, outputs: dict[str, Value]) -> None:
+        if self.parent is None:
+            self._state.merge_outputs(outputs)
+        else:
+            self._outputs.append(outputs)
+
+    def _count_usage(self, context: Context) -> None:
+        usage: Usage | None = context.usage
+        if usage is not None:
+            context.usage = None
+            self._state.add_usage(usage)
+            self.tokens += usage.total_tokens
+
+    def _shows_reasoning(self, node_id: str) -> bool:
+        stream = self._stream
+        return stream is not None and (
+            stream.shows((node_id, "text")) or stream.shows((node_id, "reasoning_content"))
+        )
+
+    # Ending
+
+    def _cancel_others(self) -> None:
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+
+    async def _give_up(self) -> None:
+        """Leave no task behind, whatever ended the frame."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Events
+
+    def _finished(
+        self,
+        execution: _Execution,
+        status: NodeStatus,
+        *,
+        outputs: dict[str, Value] | None = None,
+        error: str | None = None,
+        error_type: str | None = None,
+    ) -> NodeFinished:
+        context, clock = execution.context, self._state.services.clock
+        return NodeFinished(
+            execution_id=context.execution_id,
+            node_id=context.node_id,
+            node_type=context.node_type,
+            title=context.title,
+            index=execution.index,
+            status=status,
+            started_at=execution.started_at,
+            at=clock.now(),
+            elapsed_time=clock.monotonic() - execution.began,
+            predecessor_id=execution.predecessor,
+            frame=self._where,
+            inputs=context.inputs,
+            process_data=context.process_data,
+            outputs={} if outputs is None else outputs,
+            error=error,
+            error_type=error_type,
+            metadata=context.metadata,
+            files=context.files,
+        )
+
+    def _retried(self, execution: _Execution, failure: WeftError, retry_index: int) -> NodeRetried:
+        context, clock = execution.context, self._state.services.clock
+        return NodeRetried(
+            execution_id=context.execution_id,
+            node_id=context.node_id,
+            node_type=context.node_type,
+            title=context.title,
+            index=execution.index,
+            retry_index=retry_index,
+            error=str(failure),
+            error_type=failure_type(failure),
+            started_at=execution.started_at,
+            at=clock.now(),
+            elapsed_time=clock.monotonic() - execution.began,
+            predecessor_id=execution.predecessor,
+            frame=self._where,
+            inputs=context.inputs,
+            process_data=context.process_data,
+            outputs=context.outputs,
+            metadata=context.metadata,
+        )
+
+
+@dataclass(slots=True)
+class _Execution:
+    """One execution of a node, all of its attempts."""
+
+    node: PlannedNode
+    context: Context
+    index: int
+    predecessor: str | None
+    started_at: datetime
+    began: float
+    """On the monotonic clock."""
+
+
+def failure_type(error: WeftError) -> str:
+    """The class name that the record of a failed node shows."""
+    if isinstance(error, NodeFailedError | ProviderError):
+        return error.error_type
+    return type(error).__name__

@@ -1,0 +1,71 @@
+"""What all frames of one run share: what it is made of, what it has used, and why it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from weft.errors import LimitExceededError, WeftError
+from weft.events import Event
+from weft.graph import Graph
+from weft.nodes import Node, RunInfo, Services
+from weft.providers import Usage
+from weft.variables import Value
+
+Emit = Callable[[Event], None]
+
+
+class RunState:
+    """The state of a run that is not the state of one of its frames."""
+
+    def __init__(self, graph: Graph[Node[Any]], services: Services, info: RunInfo, emit: Emit) -> None:
+        self.graph = graph
+        self.services = services
+        self.info = info
+        self.emit = emit
+        self.outputs: dict[str, Value] = {}
+        self.usage = Usage.zero()
+        self.steps = 0
+        self.executions = 0
+        self.exceptions_count = 0
+        self.places = asyncio.Semaphore(services.limits.max_parallel)
+        """Held by nodes that wait for the outside world."""
+        self.task: asyncio.Task[Any] | None = None
+        """The one that runs the root frame, while it does."""
+        self.cause: WeftError | None = None
+        """Why the run was ended from outside its nodes."""
+
+    def abort(self, cause: WeftError) -> None:
+        """End the run now; nodes that are still at work are given up."""
+        if self.cause is None:
+            self.cause = cause
+            if self.task is not None:
+                self.task.cancel()
+
+    def count_step(self) -> None:
+        """A node of the root frame starts.
+
+        Raises:
+            LimitExceededError: The run has taken as many steps as it may.
+        """
+        self.steps += 1
+        limit = self.services.limits.max_steps
+        if self.steps > limit:
+            self.steps = limit
+            error = LimitExceededError("limits.max_steps", limit)
+            self.abort(error)
+            raise error
+
+    def add_usage(self, usage: Usage) -> None:
+        """Count what a model call has used."""
+        self.usage = self.usage + usage
+
+    def merge_outputs(self, outputs: dict[str, Value]) -> None:
+        """Add the outputs of a response: answers follow each other, anything else replaces."""
+        answer = self.outputs.get("answer")
+        for name, value in outputs.items():
+            if name == "answer" and isinstance(answer, str) and isinstance(value, str):
+                self.outputs[name] = answer + value
+            else:
+                self.outputs[name] = value

@@ -1,0 +1,270 @@
+"""Writing down what happens in a run.
+
+The recorder listens like everybody else. Pieces of text are kept in memory and stored once, joined; node
+executions are stored with the end of the run, or along the way when it takes long; a conversation variable is
+stored as soon as it changes, because it stays changed even if the run fails afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from weft.clock import Clock
+from weft.engine import RunOutcome
+from weft.errors import StoreError
+from weft.events import (
+    AnswerReplaced,
+    Event,
+    FileProduced,
+    NodeFinished,
+    NodeRetried,
+    ResourcesRetrieved,
+    TextStreamed,
+    VariableUpdated,
+)
+from weft.ids import Ids
+from weft.runs.live import LiveRun
+from weft.store import (
+    Connection,
+    ConversationVariable,
+    Message,
+    MessageFile,
+    NodeExecution,
+    Run,
+    Store,
+    conversation_variables,
+    node_executions,
+    runs,
+)
+from weft.variables import File, Value
+
+log = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 2.0
+"""Node executions of a run that goes on longer are stored along the way, so that it can be watched."""
+
+
+class Recorder:
+    """The record of one run."""
+
+    def __init__(
+        self,
+        live: LiveRun,
+        variables: dict[str, ConversationVariable],
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._live = live
+        self._variables = variables
+        """Conversation variables by name."""
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._pieces: list[str] = []
+        self._executions: list[NodeExecution] = []
+        self._resources: dict[tuple[object, object], dict[str, Value]] = {}
+        self._files: list[File] = []
+        self._flushed = clock.monotonic()
+        self._writes: set[asyncio.Task[None]] = set()
+
+    @property
+    def answer(self) -> str:
+        """The text that was shown so far."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def resources(self) -> list[dict[str, Value]]:
+        """The passages that models were given, each document once, numbered from 1."""
+        return [
+            {**resource, "position": position}
+            for position, resource in enumerate(self._resources.values(), start=1)
+        ]
+
+    def hear(self, event: Event) -> None:
+        """Note an event."""
+        kind = type(event)
+        if kind is TextStreamed:
+            self._pieces.append(event.text)  # type: ignore[union-attr]  # told by `kind`
+            return
+        match event:
+            case NodeFinished():
+                self._executions.append(_finished(event, self._live.run))
+                self._flush_if_late()
+            case NodeRetried():
+                self._executions.append(_retried(event, self._live.run, self._ids))
+            case VariableUpdated():
+                self._keep_variable(event)
+            case ResourcesRetrieved():
+                for resource in event.resources:
+                    key = (resource.get("dataset_id"), resource.get("document_id"))
+                    self._resources.setdefault(key, resource)
+            case FileProduced():
+                self._files.append(event.file)
+            case AnswerReplaced():
+                self._pieces = [event.text]
+
+    async def finish(self, outcome: RunOutcome, *, show_resources: bool) -> None:
+        """Store how the run ended; afterwards it may be told.
+
+        Raises:
+            StoreError: The end could not be stored.
+        """
+        if self._writes:
+            await asyncio.gather(*self._writes, return_exceptions=True)
+        now = self._clock.now()
+        live = self._live
+        run = msgspec.structs.replace(
+            live.run,
+            status=outcome.status,
+            outputs=outcome.outputs,
+            error=outcome.error,
+            elapsed_time=outcome.elapsed_time,
+            total_tokens=outcome.usage.total_tokens,
+            total_price=outcome.usage.total_price,
+            currency=outcome.usage.currency,
+            total_steps=outcome.total_steps,
+            exceptions_count=outcome.exceptions_count,
+            finished_at=now,
+        )
+        message = None
+        files: list[MessageFile] = []
+        if live.message is not None:
+            message = self._finished_message(live.message, outcome, now, show_resources=show_resources)
+            files = [self._message_file(live.message.id, file, now) for file in self._files]
+        executions, self._executions = self._executions, []
+        await self._store.write(lambda connection: runs.finish(connection, run, message, executions, files))
+        live.run, live.message = run, message
+
+    def _finished_message(
+        self, message: Message, outcome: RunOutcome, now: datetime, *, show_resources: bool
+    ) -> Message:
+        usage = outcome.usage
+        failed = outcome.status == "failed"
+        return msgspec.structs.replace(
+            message,
+            answer=self.answer,
+            status="error" if failed else "normal",
+            error=outcome.error if failed else None,
+            metadata={
+                "annotation_reply": None,
+                "retriever_resources": self.resources() if show_resources else [],
+                "usage": usage.to_wire(),
+            },
+            message_tokens=usage.prompt_tokens,
+            answer_tokens=usage.completion_tokens,
+            total_price=usage.total_price,
+            currency=usage.currency,
+            latency=outcome.elapsed_time,
+            updated_at=now,
+        )
+
+    def _message_file(self, message_id: str, file: File, now: datetime) -> MessageFile:
+        return message_file(file, message_id, "assistant", now, self._ids)
+
+    def _keep_variable(self, event: VariableUpdated) -> None:
+        variable = self._variables.get(event.selector[1])
+        if event.selector[0] != "conversation" or variable is None:
+            return
+        changed = msgspec.structs.replace(variable, value=event.value, updated_at=self._clock.now())
+        self._variables[variable.name] = changed
+        self._write(lambda connection: conversation_variables.upsert(connection, [changed]))
+
+    def _flush_if_late(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._flushed > _FLUSH_SECONDS:
+            self._flushed = now
+            executions, self._executions = self._executions, []
+            self._write(lambda connection: node_executions.append(connection, executions))
+
+    def _write(self, fn: Callable[[Connection], None]) -> None:
+        """Store something without waiting for it; `finish` waits for all of it."""
+
+        async def write() -> None:
+            try:
+                await self._store.write(fn)
+            except StoreError:
+                log.exception("part of the record of run %s could not be stored", self._live.run.id)
+
+        task = asyncio.create_task(write())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+
+def message_file(file: File, message_id: str, belongs_to: str, now: datetime, ids: Ids) -> MessageFile:
+    """The row of a file that came with a message or was made for it."""
+    return MessageFile(
+        id=ids.new(),
+        message_id=message_id,
+        type=file.type,
+        transfer_method="tool_file" if file.transfer_method == "datasource_file" else file.transfer_method,
+        belongs_to="user" if belongs_to == "user" else "assistant",
+        created_at=now,
+        url=file.remote_url or file.url,
+        upload_file_id=file.related_id if file.transfer_method == "local_file" else None,
+        name=file.filename,
+        mime_type=file.mime_type,
+        size=file.size,
+    )
+
+
+def _finished(event: NodeFinished, run: Run) -> NodeExecution:
+    frame = event.frame
+    return NodeExecution(
+        id=event.execution_id,
+        run_id=run.id,
+        app_id=run.app_id,
+        index=event.index,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        status=event.status,
+        created_at=event.started_at,
+        predecessor_node_id=event.predecessor_id,
+        inputs=event.inputs,
+        process_data=event.process_data,
+        outputs=event.outputs,
+        error=event.error,
+        elapsed_time=event.elapsed_time,
+        execution_metadata=event.metadata,
+        extras=event.extras,
+        iteration_id=frame.iteration_id,
+        iteration_index=frame.iteration_index,
+        loop_id=frame.loop_id,
+        loop_index=frame.loop_index,
+        finished_at=event.at,
+    )
+
+
+def _retried(event: NodeRetried, run: Run, ids: Ids) -> NodeExecution:
+    frame = event.frame
+    return NodeExecution(
+        id=ids.new(),
+        run_id=run.id,
+        app_id=run.app_id,
+        index=event.index,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        status="retry",
+        created_at=event.started_at,
+        predecessor_node_id=event.predecessor_id,
+        inputs=event.inputs,
+        process_data=event.process_data,
+        outputs=event.outputs,
+        error=event.error,
+        elapsed_time=event.elapsed_time,
+        execution_metadata={**event.metadata, "retry_index": event.retry_index},
+        iteration_id=frame.iteration_id,
+        iteration_index=frame.iteration_index,
+        loop_id=frame.loop_id,
+        loop_index=frame.loop_index,
+        finished_at=event.at,
+    )

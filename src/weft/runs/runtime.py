@@ -1,0 +1,173 @@
+"""The house put together out of settings: store, models, sandbox, runner."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from weft.clock import Clock, SystemClock
+from weft.ids import Ids, TimeOrderedIds
+from weft.nodes import Limits, Services
+from weft.providers import Models, ModelsConfig, open_models, parse_models_config
+from weft.runs.app_version import Catalog
+from weft.runs.importing import ServedApp, serve_file
+from weft.runs.keys import admin_password, hash_key, operator_token
+from weft.runs.lease import Lease
+from weft.runs.runner import Runner
+from weft.sandbox import Sandbox, SandboxLimits, open_sandbox
+from weft.settings import Settings, load_server_secret
+from weft.store import ApiToken, Connection, Store, Workspace, keys, open_store, workspaces
+
+WORKSPACE_ID = "00000000-0000-7000-8000-000000000001"
+"""The workspace that every data directory begins with."""
+ADMIN_EMAIL = "admin@weft.local"
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything that a process needs to run apps and to keep their records."""
+
+    settings: Settings
+    store: Store
+    models: Models
+    services: Services
+    catalog: Catalog
+    runner: Runner
+    secret: str
+    """What keys and links are made with."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.services.clock
+
+    @property
+    def ids(self) -> Ids:
+        """New identifiers."""
+        return self.services.ids
+
+    @property
+    def operator_token(self) -> str:
+        """The token for console and archive."""
+        return operator_token(self.secret)
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """E-mail address and first password of the first account."""
+        return ADMIN_EMAIL, admin_password(self.secret)
+
+    async def serve_file(self, path: Path) -> ServedApp:
+        """Import a file and make its app ready to run; see `weft.runs.serve_file`."""
+        served = await serve_file(
+            path,
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            secret=self.secret,
+            workspace_id=WORKSPACE_ID,
+        )
+        self.catalog.compile(served.workflow)
+        return served
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    models: Models | None = None,
+    sandbox: Sandbox | None = None,
+) -> AsyncIterator[Runtime]:
+    """Open the store and whatever else runs need; leaving waits for running answers, within a bound.
+
+    Args:
+        settings: Every setting.
+        clock: The time; the machine's own unless given.
+        ids: New identifiers.
+        models: Who answers for models; made of the settings unless given.
+        sandbox: Where code nodes run; the best that this machine allows unless given.
+
+    Raises:
+        ConfigError: A setting cannot be right.
+        MigrationError: The data is of a newer version of Weft.
+        StoreError: The database cannot be opened.
+    """
+    clock = clock or SystemClock()
+    ids = ids or TimeOrderedIds()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    secret = load_server_secret(settings)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.database_url, clock=clock))
+        if models is None:
+            models = open_models(_models_config(settings), clock=clock)
+            stack.push_async_callback(models.close)
+        if sandbox is None:
+            sandbox = open_sandbox(limits=_sandbox_limits(settings), concurrency=settings.sandbox.concurrency)
+            stack.push_async_callback(sandbox.close)
+        services = Services(clock=clock, ids=ids, models=models, sandbox=sandbox, limits=limits_of(settings))
+        await _first_rows(store, secret, clock, ids)
+        local = settings.database_url.startswith("sqlite")
+        lease = Lease(
+            ids.new(), store=store, clock=clock, folder=settings.data / "processes" if local else None
+        )
+        await lease.open()
+        stack.push_async_callback(lease.close)
+        runner = Runner(
+            store,
+            services,
+            owner_id=lease.process_id,
+            max_active_requests=settings.server.max_active_requests,
+        )
+        stack.push_async_callback(runner.close, settings.server.drain_seconds)
+        yield Runtime(settings, store, models, services, Catalog(), runner, secret)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of runs; those that are settings have the same names there."""
+    known = type(settings.limits).model_fields
+    names = (field.name for field in fields(Limits) if field.name in known)
+    return Limits(**{name: getattr(settings.limits, name) for name in names})
+
+
+def _models_config(settings: Settings) -> ModelsConfig:
+    key = settings.models_key
+    return parse_models_config(
+        providers=settings.providers,
+        prices=settings.prices,
+        url=settings.models_url or "",
+        api_key="" if key is None else key.get_secret_value(),
+    )
+
+
+def _sandbox_limits(settings: Settings) -> SandboxLimits:
+    sandbox = settings.sandbox
+    return SandboxLimits(
+        cpu_seconds=sandbox.cpu_seconds,
+        wall_seconds=sandbox.wall_seconds,
+        memory_bytes=sandbox.memory_mb * 1024 * 1024,
+    )
+
+
+async def _first_rows(store: Store, secret: str, clock: Clock, ids: Ids) -> None:
+    """The workspace and the operator's token, made by whoever opens the data first."""
+    now, token, token_id = clock.now(), operator_token(secret), ids.new()
+
+    def write(connection: Connection) -> None:
+        workspaces.find_or_create(connection, Workspace(WORKSPACE_ID, "Weft", now))
+        if keys.find_by_hash(connection, hash_key(token)) is None:
+            keys.create(
+                connection,
+                ApiToken(
+                    id=token_id,
+                    kind="operator",
+                    token_hash=hash_key(token),
+                    hint=token[-4:],
+                    created_at=now,
+                    workspace_id=WORKSPACE_ID,
+                ),
+            )
+
+    await store.write(write)

@@ -1,0 +1,24 @@
+"""What routes answer with."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import Response
+
+from weft.wire import WireModel
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_reply(body: object, status: int = 200) -> Response:
+    """A JSON body, UTF-8, not ASCII-escaped."""
+    data = body.to_json() if isinstance(body, WireModel) else _encode(body)
+    return Response(data, status, media_type="application/json")
+
+
+def no_content() -> Response:
+    """Done, nothing to say; the content type is there because clients have seen it there."""
+    return Response(status_code=204, media_type="application/json")
+
+
+SUCCESS = {"result": "success"}

@@ -1,0 +1,120 @@
+"""An open port: uvicorn around the app, with a start that can be waited for and an end that drains."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+
+import uvicorn
+
+from weft.errors import ConfigError
+from weft.runs import Runtime
+from weft.server.app import create_app
+
+_LAST_SECONDS = 5
+"""For streams to send what they have left, once all runs have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that accepts requests."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The server's own address; addresses that mean all of the machine's are told as loopback."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def service_api(self) -> str:
+        """Base address of the Chatflow App API."""
+        return f"{self.url}/v1"
+
+    @property
+    def console_api(self) -> str:
+        """Base address of the console API."""
+        return f"{self.url}/console/api"
+
+
+@asynccontextmanager
+async def serving(runtime: Runtime, *, version: str) -> AsyncIterator[Serving]:
+    """Serve on the settings' host and port for as long as the context is open.
+
+    Leaving stops accepting at once and gives running answers `server.drain_seconds` to finish.
+
+    Raises:
+        ConfigError: The port cannot be had.
+    """
+    settings = runtime.settings
+    listener = _listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        create_app(runtime, version=version),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        http="httptools",
+        ws="none",
+        timeout_graceful_shutdown=_LAST_SECONDS,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        await server.accepting(task)
+        host, port = listener.getsockname()[:2]
+        yield Serving(host, port)
+    finally:
+        server.stop_listening()
+        await runtime.runner.live.drain(settings.server.drain_seconds)
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop, and says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._up = asyncio.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        """None."""
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the sockets."""
+        await super().startup(sockets)
+        self._up.set()
+
+    def stop_listening(self) -> None:
+        """Refuse new connections; those that are open stay."""
+        for server in self.servers:
+            server.close()
+
+    async def accepting(self, task: asyncio.Task[None]) -> None:
+        """Wait until requests are accepted, or the server has failed."""
+        up = asyncio.create_task(self._up.wait())
+        done, _ = await asyncio.wait({up, task}, return_when=asyncio.FIRST_COMPLETED)
+        if up not in done:
+            up.cancel()
+            task.result()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            "choose another --port (0 takes a free one)"
+        ) from error
