@@ -29,8 +29,7 @@ async def serve(name: str, models: str | None, database: str | None) -> None:
         file = data / "app.yml"
         file.write_text(APPS[name])
         settings = Settings.model_validate(
-            {"data": data, "port": 0, "models_url": models}
-            | ({"database_url": database} if database else {})
+            {"data": data, "port": 0, "models_url": models} | ({"database_url": database} if database else {})
         )
         async with open_runtime(settings) as runtime:
             served = await runtime.serve_file(file)

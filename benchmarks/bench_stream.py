@@ -51,9 +51,7 @@ async def run(options: Options) -> list[Result]:
             ),
             **{
                 f"weft: {name}": Candidate(
-                    ServerProcess(
-                        python("-m", "benchmarks._app_server", app, "--models", url), core=core
-                    ),
+                    ServerProcess(python("-m", "benchmarks._app_server", app, "--models", url), core=core),
                     target,
                 )
                 for name, app in {

@@ -24,10 +24,16 @@ class TimeOrderedIds:
     def __init__(self) -> None:
         self._last_ms = 0
         self._counter = 0
+        self._noise = b""
+        """Random bytes; fetched many at a time, as a call to the kernel costs more than an id."""
+        self._used = 0
 
     def new(self) -> str:
         ms = time.time_ns() // 1_000_000
-        noise = int.from_bytes(os.urandom(8), "big")
+        if self._used + 8 > len(self._noise):
+            self._noise, self._used = os.urandom(4096), 0
+        noise = int.from_bytes(self._noise[self._used : self._used + 8], "big")
+        self._used += 8
         if ms > self._last_ms:
             self._last_ms = ms
             self._counter = noise >> 54 & 0x1FF

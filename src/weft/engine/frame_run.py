@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from weft.engine.answer_stream import AnswerStream
-from weft.engine.run_state import RunState
+from weft.engine.run_state import TURN_SECONDS, RunState
 from weft.errors import NodeFailedError, ProviderError, WeftError
 from weft.events import (
     ContainerKind,
@@ -202,6 +202,9 @@ class FrameRun:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             node = ready[0] if ready else None
+            now = self._state.services.clock.monotonic()
+            if now - self._state.turn_began > TURN_SECONDS:
+                await self._state.give_way()
 
     async def _execute(self, node: PlannedNode, predecessor: str | None) -> list[PlannedNode]:
         state = self._state

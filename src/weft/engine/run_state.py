@@ -15,6 +15,9 @@ from weft.variables import Value
 
 Emit = Callable[[Event], None]
 
+TURN_SECONDS = 0.005
+"""How long a run may keep the event loop to itself."""
+
 
 class RunState:
     """The state of a run that is not the state of one of its frames."""
@@ -31,6 +34,8 @@ class RunState:
         self.exceptions_count = 0
         self.places = asyncio.Semaphore(services.limits.max_parallel)
         """Held by nodes that wait for the outside world."""
+        self.turn_began = 0.0
+        """When the run last gave way to others, on the monotonic clock."""
         self.task: asyncio.Task[Any] | None = None
         """The one that runs the root frame, while it does."""
         self.cause: WeftError | None = None
@@ -56,6 +61,11 @@ class RunState:
             error = LimitExceededError("limits.max_steps", limit)
             self.abort(error)
             raise error
+
+    async def give_way(self) -> None:
+        """Let others run: nodes that never wait would keep the event loop for as long as they go on."""
+        await asyncio.sleep(0)
+        self.turn_began = self.services.clock.monotonic()
 
     def add_usage(self, usage: Usage) -> None:
         """Count what a model call has used."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
@@ -15,10 +16,22 @@ from weft.runs.app_version import Catalog
 from weft.runs.importing import ServedApp, serve_file
 from weft.runs.keys import admin_password, hash_key, operator_token
 from weft.runs.lease import Lease
+from weft.runs.password import hash_password
+from weft.runs.people import KnownEndUsers
 from weft.runs.runner import Runner
 from weft.sandbox import Sandbox, SandboxLimits, open_sandbox
 from weft.settings import Settings, load_server_secret
-from weft.store import ApiToken, Connection, Store, Workspace, keys, open_store, workspaces
+from weft.store import (
+    Account,
+    ApiToken,
+    Connection,
+    Store,
+    Workspace,
+    accounts,
+    keys,
+    open_store,
+    workspaces,
+)
 
 WORKSPACE_ID = "00000000-0000-7000-8000-000000000001"
 """The workspace that every data directory begins with."""
@@ -34,6 +47,7 @@ class Runtime:
     models: Models
     services: Services
     catalog: Catalog
+    end_users: KnownEndUsers
     runner: Runner
     secret: str
     """What keys and links are made with."""
@@ -122,7 +136,7 @@ async def open_runtime(
             max_active_requests=settings.server.max_active_requests,
         )
         stack.push_async_callback(runner.close, settings.server.drain_seconds)
-        yield Runtime(settings, store, models, services, Catalog(), runner, secret)
+        yield Runtime(settings, store, models, services, Catalog(), KnownEndUsers(), runner, secret)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -152,11 +166,27 @@ def _sandbox_limits(settings: Settings) -> SandboxLimits:
 
 
 async def _first_rows(store: Store, secret: str, clock: Clock, ids: Ids) -> None:
-    """The workspace and the operator's token, made by whoever opens the data first."""
-    now, token, token_id = clock.now(), operator_token(secret), ids.new()
+    """The workspace, its first account and the operator's token, made by whoever opens the data first."""
+    now, token, account_id, token_id = clock.now(), operator_token(secret), ids.new(), ids.new()
+    known = await store.read_quick(lambda connection: accounts.find_by_email(connection, ADMIN_EMAIL))
+    password = "" if known else await asyncio.to_thread(hash_password, admin_password(secret))
 
     def write(connection: Connection) -> None:
         workspaces.find_or_create(connection, Workspace(WORKSPACE_ID, "Weft", now))
+        if accounts.find_by_email(connection, ADMIN_EMAIL) is None:
+            accounts.create(
+                connection,
+                Account(
+                    id=account_id,
+                    email=ADMIN_EMAIL,
+                    name="Admin",
+                    created_at=now,
+                    updated_at=now,
+                    workspace_id=WORKSPACE_ID,
+                    role="owner",
+                    password_hash=password,
+                ),
+            )
         if keys.find_by_hash(connection, hash_key(token)) is None:
             keys.create(
                 connection,

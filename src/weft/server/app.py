@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weft.errors import WeftError
@@ -41,10 +41,7 @@ def create_app(runtime: Runtime, *, version: str) -> ASGIApp:
         return json_reply({"status": "ok", "version": version, "running": len(runtime.runner.live)})
 
     app = Starlette(
-        routes=[
-            Mount("/v1", routes=[Route("/", welcome), *service_api.ROUTES]),
-            Route("/health", health),
-        ],
+        routes=[*service_api.routes("/v1"), Route("/v1/", welcome), Route("/health", health)],
         exception_handlers={
             WeftError: answer_error,
             HTTPException: answer_error,

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from weft.errors import ForbiddenError, InvalidRequestError, UnauthorizedError
 from weft.runs import AppVersion, Runtime, hash_key
 from weft.server.errors import ApiError
-from weft.store import ApiToken, App, Connection, EndUser, apps, end_users, keys, workflows
+from weft.store import App, Connection, EndUser, end_users, keys, workflows
 from weft.wire import DEFAULT_USER, read_user
 
 T = TypeVar("T")
@@ -48,15 +48,16 @@ class Call:
         runtime: Runtime = request.app.state.runtime
         token_hash = hash_key(_bearer(request))
 
-        def find(connection: Connection) -> tuple[ApiToken | None, App | None]:
+        def find(connection: Connection) -> App | None:
+            app = keys.find_app(connection, token_hash)
+            if app is not None:
+                return app
             token = keys.find_by_hash(connection, token_hash)
-            if token is None or token.kind != "app" or token.app_id is None:
-                return None, None
-            return token, apps.find(connection, token.app_id)
+            if token is None or token.kind != "app":
+                raise UnauthorizedError("Access token is invalid")
+            return None
 
-        token, app = await runtime.store.read_quick(find)
-        if token is None:
-            raise UnauthorizedError("Access token is invalid")
+        app = await runtime.store.read_quick(find)
         if app is None:
             raise ForbiddenError("The app no longer exists.")
         if app.status != "normal":
@@ -108,11 +109,9 @@ class Call:
         """
         text = read_user(fields, required=required)
         runtime, app = self.runtime, self.app
-        found = await runtime.store.read_quick(
-            lambda connection: end_users.find_by_session(connection, app.id, text)
-        )
-        if found is not None:
-            return found
+        known = runtime.end_users.find(app.id, text)
+        if known is not None:
+            return known
         now = runtime.clock.now()
         new = EndUser(
             id=runtime.ids.new(),
@@ -124,7 +123,13 @@ class Call:
             external_user_id=text,
             is_anonymous=text == DEFAULT_USER,
         )
-        return await runtime.store.write(lambda connection: end_users.find_or_create(connection, new))
+        found = await runtime.store.read_quick(
+            lambda connection: end_users.find_by_session(connection, app.id, text)
+        )
+        if found is None:
+            found = await runtime.store.write(lambda connection: end_users.find_or_create(connection, new))
+        runtime.end_users.keep(found)
+        return found
 
     async def published(self) -> AppVersion | None:
         """The version that runs when nobody asks for another."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
@@ -61,6 +61,7 @@ async def serving(runtime: Runtime, *, version: str) -> AsyncIterator[Serving]:
         server_header=False,
         date_header=False,
         http="httptools",
+        proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=_LAST_SECONDS,
         timeout_keep_alive=75,
@@ -85,9 +86,10 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._up = asyncio.Event()
 
-    def capture_signals(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
         """None."""
-        return nullcontext()
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the sockets."""

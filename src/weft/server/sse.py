@@ -170,6 +170,13 @@ class Teller:
         return encode_frame(encode({"event": name, **self._of_run, "data": data}))
 
 
+_HEAD = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
 class FrameStream(Response):
     """An event stream to one reader.
 
@@ -181,14 +188,8 @@ class FrameStream(Response):
         on_leave: Called once when nothing more is sent; true if the reader left before the end.
     """
 
-    media_type = "text/event-stream"
-
     def __init__(self, *, ping_seconds: float, on_leave: Callable[[bool], None]) -> None:
-        super().__init__(
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-            media_type="text/event-stream; charset=utf-8",
-        )
-        del self.headers["content-length"]
+        self.background = None
         self._ping_seconds = ping_seconds
         self._on_leave = on_leave
         self._waiting: list[bytes] = []
@@ -214,20 +215,24 @@ class FrameStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send frames as they come, and a ping every so often."""
         loop = asyncio.get_running_loop()
-        watch = asyncio.create_task(self._watch(receive))
         self._timer = loop.call_later(self._ping_seconds, self._ping)
+        watch: asyncio.Task[None] | None = None
+        begun = False
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             while not self._left:
-                if self._waiting:
+                if self._waiting or self._ended:
+                    if not begun:  # not before there is something to say, so that both leave together
+                        begun = True
+                        await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
                     body = b"".join(self._waiting)
                     self._waiting.clear()
                     self._size = 0
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-                elif self._ended:
-                    await send({"type": "http.response.body", "body": b""})
-                    break
+                    await send({"type": "http.response.body", "body": body, "more_body": not self._ended})
+                    if self._ended:
+                        break
                 else:
+                    if begun and watch is None:
+                        watch = asyncio.create_task(self._watch(receive))
                     self._wake = loop.create_future()
                     await self._wake
         except OSError:
@@ -235,7 +240,8 @@ class FrameStream(Response):
         finally:
             self._wake = None
             self._timer.cancel()
-            watch.cancel()
+            if watch is not None:
+                watch.cancel()
             self._on_leave(self._left)
 
     def _ping(self) -> None:

@@ -4,7 +4,7 @@ from starlette.routing import Route
 
 from weft.server.service_api import application, chat, conversations, messages, variables, workflows
 
-ROUTES: list[Route] = [
+_ROUTES = [
     *chat.ROUTES,
     *messages.ROUTES,
     *conversations.ROUTES,
@@ -13,4 +13,12 @@ ROUTES: list[Route] = [
     *workflows.ROUTES,
 ]
 
-__all__ = ["ROUTES"]
+
+def routes(prefix: str) -> list[Route]:
+    """All routes under that prefix, flat, those first that are called most."""
+    return [
+        Route(prefix + route.path, route.endpoint, methods=sorted(route.methods or ())) for route in _ROUTES
+    ]
+
+
+__all__ = ["routes"]
