@@ -1,0 +1,99 @@
+"""Node types, one module each: a configuration model and what the node does.
+
+A node talks to its run through its context and to nothing else: it knows neither the engine that runs it nor
+the server around that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.errors import Problem, UnsupportedNodeError
+from weft.graph import NodeSpec
+from weft.nodes.config import NodeConfig
+from weft.nodes.context import (
+    Context,
+    FrameResult,
+    History,
+    NodeResult,
+    NoHistory,
+    Port,
+    RunInfo,
+    Services,
+    Turn,
+)
+from weft.nodes.limits import Limits
+from weft.nodes.node import Node
+from weft.nodes.start import MakeFile, StartNode, StartVariable
+from weft.registry import Registry
+
+NODE_TYPES: Registry[type[Node[Any]]] = Registry(
+    "node type",
+    "weft.nodes",
+    {
+        "answer": "weft.nodes.answer:AnswerNode",
+        "assigner": "weft.nodes.assigner:AssignerNode",
+        "code": "weft.nodes.code:CodeNode",
+        "end": "weft.nodes.end:EndNode",
+        "if-else": "weft.nodes.if_else:IfElseNode",
+        "iteration": "weft.nodes.iteration:IterationNode",
+        "iteration-start": "weft.nodes.frame_start:FrameStartNode",
+        "list-operator": "weft.nodes.list_operator:ListOperatorNode",
+        "llm": "weft.nodes.llm:LlmNode",
+        "loop": "weft.nodes.loop:LoopNode",
+        "loop-end": "weft.nodes.loop_end:LoopEndNode",
+        "loop-start": "weft.nodes.frame_start:FrameStartNode",
+        "parameter-extractor": "weft.nodes.parameter_extractor:ParameterExtractorNode",
+        "question-classifier": "weft.nodes.question_classifier:QuestionClassifierNode",
+        "start": "weft.nodes.start:StartNode",
+        "template-transform": "weft.nodes.template_transform:TemplateTransformNode",
+        "variable-aggregator": "weft.nodes.variable_aggregator:VariableAggregatorNode",
+        "variable-assigner": "weft.nodes.variable_aggregator:VariableAggregatorNode",
+    },
+)
+
+
+def build_node(spec: NodeSpec) -> Node[Any]:
+    """Make the node that a specification describes.
+
+    Raises:
+        UnsupportedNodeError: Neither Weft nor an installed plugin has that type.
+        GraphError: The configuration is wrong; every problem of it.
+    """
+    if spec.type not in NODE_TYPES:
+        raise UnsupportedNodeError(
+            [
+                Problem(
+                    code="node.unsupported_type",
+                    path=f"{spec.path}.data.type",
+                    node_id=spec.id,
+                    node_title=spec.title,
+                    message=f"node {spec.id!r} ({spec.title or 'untitled'}) is of type {spec.type!r}, "
+                    "which this version cannot run",
+                    fix=f"remove the node, or install a plugin that provides it; "
+                    f"known types: {', '.join(NODE_TYPES.names())}",
+                )
+            ]
+        )
+    return NODE_TYPES.get(spec.type).build(spec)
+
+
+__all__ = [
+    "NODE_TYPES",
+    "Context",
+    "FrameResult",
+    "History",
+    "Limits",
+    "MakeFile",
+    "NoHistory",
+    "Node",
+    "NodeConfig",
+    "NodeResult",
+    "Port",
+    "RunInfo",
+    "Services",
+    "StartNode",
+    "StartVariable",
+    "Turn",
+    "build_node",
+]

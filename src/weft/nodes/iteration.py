@@ -1,0 +1,219 @@
+"""Iteration: the same nodes for every item of a list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import field_validator
+
+from weft.errors import NodeFailedError
+from weft.events import ContainerAdvanced, ContainerFinished, ContainerStarted
+from weft.graph import NodeKind
+from weft.nodes.config import NodeConfig, SelectorField
+from weft.nodes.context import Context, NodeResult
+from weft.nodes.node import Node
+from weft.variables import MISSING, Selector, Value, VariablePool
+
+ErrorMode = Literal["terminated", "continue-on-error", "remove-abnormal-output"]
+
+
+class IterationConfig(NodeConfig):
+    """Which list, what of each item, and how."""
+
+    iterator_selector: SelectorField = ()
+    output_selector: SelectorField = ()
+    start_node_id: str = ""
+    is_parallel: bool = False
+    parallel_nums: int = 10
+    error_handle_mode: ErrorMode = "terminated"
+    flatten_output: bool = True
+
+    @field_validator("iterator_selector", "output_selector", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return value or []
+
+    @field_validator("parallel_nums", mode="before")
+    @classmethod
+    def _at_least_one(cls, value: object) -> object:
+        return max(1, value) if isinstance(value, int | float) else 10
+
+    @field_validator("error_handle_mode", mode="before")
+    @classmethod
+    def _mode(cls, value: object) -> object:
+        return value or "terminated"
+
+
+class IterationNode(Node[IterationConfig]):
+    """Runs its frame once for each item; output `output` is the list of what each gave, in item order."""
+
+    config_type: ClassVar[type[NodeConfig]] = IterationConfig
+    kind: ClassVar[NodeKind] = "container"
+
+    @property
+    def start_node_id(self) -> str | None:
+        """Where the frame of an item begins."""
+        return self.config.start_node_id
+
+    def reads(self) -> Sequence[Selector]:
+        """The list."""
+        return [self.config.iterator_selector]
+
+    async def run(self, context: Context) -> NodeResult:
+        """Work through the list.
+
+        Raises:
+            NodeFailedError: There is no list, or an item failed and errors end the iteration.
+        """
+        return await _Iteration(self.config, context, self._items(context)).run()
+
+    def _items(self, context: Context) -> list[Value]:
+        selector = self.config.iterator_selector
+        items = context.pool.find(selector)
+        name = ".".join(selector)
+        if items is MISSING:
+            raise NodeFailedError(
+                f"iterator variable {name!r} not found", error_type="IteratorVariableNotFoundError"
+            )
+        if items is not None and not isinstance(items, list):
+            raise NodeFailedError(
+                f"iterator variable {name!r} is not an array, but a {type(items).__name__}",
+                error_type="InvalidIteratorValueError",
+            )
+        context.inputs = {"iterator_selector": items or []}
+        return items or []
+
+
+class _Iteration:
+    """One execution of the node."""
+
+    def __init__(self, config: IterationConfig, context: Context, items: list[Value]) -> None:
+        self._config = config
+        self._context = context
+        self._items = items
+        self._outputs: list[Value] = [None] * len(items)
+        self._dropped: set[int] = set()
+        self._durations: dict[str, Value] = {}
+        self._tokens = 0
+        self._failure: NodeFailedError | None = None
+        self._started_at = context.services.clock.now()
+        self._began = context.services.clock.monotonic()
+
+    async def run(self) -> NodeResult:
+        context = self._context
+        context.emit(
+            ContainerStarted(
+                kind="iteration",
+                execution_id=context.execution_id,
+                node_id=context.node_id,
+                node_type=context.node_type,
+                title=context.title,
+                inputs=context.inputs,
+                length=len(self._items),
+                at=self._started_at,
+                frame=context.frame,
+            )
+        )
+        try:
+            if self._config.is_parallel:
+                await self._run_parallel()
+            else:
+                for index in range(len(self._items)):
+                    await self._run_item(index)
+                    if self._failure is not None:
+                        break
+        except asyncio.CancelledError:
+            self._finish("stopped", self._collected())
+            raise
+        context.metadata.update(total_tokens=self._tokens, iteration_duration_map=self._durations)
+        outputs: dict[str, Value] = {"output": self._collected()}
+        if self._failure is not None:
+            context.outputs = outputs
+            self._finish("failed", outputs["output"])
+            raise self._failure
+        if self._items:
+            context.merge_outputs(len(self._items) - 1)
+        self._finish("succeeded", outputs["output"])
+        return NodeResult(outputs)
+
+    async def _run_parallel(self) -> None:
+        """Keep at most the set number of items at work; after a fatal failure no new one begins."""
+        waiting = iter(range(len(self._items)))
+
+        async def work() -> None:
+            for index in waiting:
+                if self._failure is not None:
+                    return
+                await self._run_item(index)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._config.parallel_nums, len(self._items))):
+                group.create_task(work())
+
+    async def _run_item(self, index: int) -> None:
+        context, clock = self._context, self._context.services.clock
+        pool = context.pool.overlay()
+        pool.set(context.node_id, "item", self._items[index])
+        pool.set(context.node_id, "index", index)
+        context.emit(
+            ContainerAdvanced(
+                kind="iteration",
+                execution_id=context.execution_id,
+                node_id=context.node_id,
+                node_type=context.node_type,
+                title=context.title,
+                index=index,
+                at=clock.now(),
+                frame=context.frame,
+            )
+        )
+        began = clock.monotonic()
+        result = await context.run_child("iteration", index, pool)
+        self._durations[str(index)] = clock.monotonic() - began
+        self._tokens += result.total_tokens
+        self._keep_conversation(pool)
+        if result.error is None:
+            value = pool.find(self._config.output_selector)
+            self._outputs[index] = None if value is MISSING else value
+        elif self._config.error_handle_mode == "remove-abnormal-output":
+            self._dropped.add(index)
+        elif self._config.error_handle_mode == "terminated" and self._failure is None:
+            self._dropped.update(range(index, len(self._items)))
+            self._failure = NodeFailedError(result.error, error_type=result.error_type)
+
+    def _keep_conversation(self, pool: VariablePool) -> None:
+        for name, value in pool.own("conversation").items():
+            self._context.pool.assign(("conversation", name), value)
+
+    def _collected(self) -> list[Value]:
+        """The outputs so far; lists of lists become one list, where the settings say so."""
+        outputs = [value for index, value in enumerate(self._outputs) if index not in self._dropped]
+        present = [value for value in outputs if value is not None]
+        if self._config.flatten_output and present and all(isinstance(value, list) for value in present):
+            return [item for value in present if isinstance(value, list) for item in value]
+        return outputs
+
+    def _finish(self, status: Literal["succeeded", "failed", "stopped"], output: Value) -> None:
+        context, clock = self._context, self._context.services.clock
+        context.emit(
+            ContainerFinished(
+                kind="iteration",
+                execution_id=context.execution_id,
+                node_id=context.node_id,
+                node_type=context.node_type,
+                title=context.title,
+                status=status,
+                inputs=context.inputs,
+                outputs={"output": output},
+                error=None if self._failure is None else str(self._failure),
+                steps=len(self._items),
+                elapsed_time=clock.monotonic() - self._began,
+                total_tokens=self._tokens,
+                metadata=context.metadata,
+                started_at=self._started_at,
+                at=clock.now(),
+                frame=context.frame,
+            )
+        )
