@@ -39,8 +39,6 @@ OLD_ITERATIONS = {
     "awesome-dify-workflow/文章仿写-单图_多图自动搭配.yml": 1,
 }
 """Files with iterations that begin at an ordinary node, and how many of them."""
-WITHOUT_MODEL = {"dify/basic_chatflow.yml"}
-"""Files that leave open which model to use."""
 
 
 def read(file: str) -> str:
@@ -76,7 +74,7 @@ def test_nothing_about_the_flow_of_a_real_export_is_suspicious(file: str) -> Non
     assert (report.problems, report.warnings) == ((), ())
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file not in WITHOUT_MODEL])
+@pytest.mark.parametrize("file", FILES)
 def test_only_the_node_types_of_a_real_export_may_be_unknown(file: str) -> None:
     report = check_app(read(file), build_any)
     assert {problem.code for problem in report.problems} <= {"node.unsupported_type"}

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from weft.errors import GraphError
 from weft.graph import Need
 from weft.nodes import Turn, build_node
 from weft.providers import ImagePart, Message, Rule, Script, ScriptedModel, TextPart, TokenUsage
@@ -157,8 +156,3 @@ def test_the_node_says_what_it_reads_and_needs_and_where_it_leads() -> None:
     assert list(node.reads()) == [("sys", "query"), ("start", "topic"), ("a", "b")]
     assert node.needs() == (Need("model", "deepseek/deepseek-chat", "node"),)
     assert (node.kind, node.retry) == ("branch", None)
-
-
-def test_a_model_must_be_chosen() -> None:
-    with pytest.raises(GraphError):
-        build_node(make_spec(classifier(model={"provider": "", "name": ""})))

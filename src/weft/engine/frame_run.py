@@ -29,7 +29,7 @@ from weft.events import (
 from weft.graph import Edge, FramePlan, GraphNode
 from weft.nodes import Context, FrameResult, Node, NodeResult
 from weft.providers import Usage
-from weft.variables import Value, VariablePool
+from weft.variables import Value, VariablePool, mask_secrets
 
 log = logging.getLogger(__name__)
 
@@ -384,14 +384,19 @@ class FrameRun:
             elapsed_time=clock.monotonic() - execution.began,
             predecessor_id=execution.predecessor,
             frame=self._where,
-            inputs=context.inputs,
-            process_data=context.process_data,
+            inputs=self._masked(context.inputs),
+            process_data=self._masked(context.process_data),
             outputs={} if outputs is None else outputs,
-            error=error,
+            error=None if error is None else str(mask_secrets(error, self._state.info.secrets)),
             error_type=error_type,
             metadata=context.metadata,
             files=context.files,
         )
+
+    def _masked(self, values: dict[str, Value]) -> dict[str, Value]:
+        """What a node notes down is for records, so it shows no secret."""
+        secrets = self._state.info.secrets
+        return {name: mask_secrets(value, secrets) for name, value in values.items()} if secrets else values
 
     def _retried(self, execution: _Execution, failure: WeftError, retry_index: int) -> NodeRetried:
         context, clock = execution.context, self._state.services.clock
@@ -402,15 +407,15 @@ class FrameRun:
             title=context.title,
             index=execution.index,
             retry_index=retry_index,
-            error=str(failure),
+            error=str(mask_secrets(str(failure), self._state.info.secrets)),
             error_type=failure_type(failure),
             started_at=execution.started_at,
             at=clock.now(),
             elapsed_time=clock.monotonic() - execution.began,
             predecessor_id=execution.predecessor,
             frame=self._where,
-            inputs=context.inputs,
-            process_data=context.process_data,
+            inputs=self._masked(context.inputs),
+            process_data=self._masked(context.process_data),
             outputs=context.outputs,
             metadata=context.metadata,
         )

@@ -41,11 +41,6 @@ class TaggedSink(ReplySink):
             self.text("")
         self._end_stream("text")
 
-    def break_off(self) -> None:
-        """No more comes; if nothing came, another attempt may still stream."""
-        if self.pieces:
-            self._end_stream("text")
-
 
 class SeparatedSink(ReplySink):
     """Streams the answer as text and thoughts as events of their own."""
@@ -79,10 +74,8 @@ class SeparatedSink(ReplySink):
         self._context.end_stream("text")
 
     def break_off(self) -> None:
-        """No more comes; if nothing came, another attempt may still stream."""
+        """No more thoughts come; the text stays open, as another attempt may go on with it."""
         self._close_reasoning()
-        if self.pieces:
-            self._context.end_stream("text")
 
     def _pass_on(self, text: str, thought: str) -> None:
         if text:

@@ -21,18 +21,18 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    provider: str = Field(default="", validate_default=True)
-    name: str = Field(default="", validate_default=True)
+    provider: str = ""
+    name: str = ""
+    """Both may be empty in files that were exported before a model was chosen: whoever answers for models
+    without a provider of their own is then asked for its default."""
     mode: str = "chat"
     completion_params: dict[str, object] = Field(default_factory=dict)
     """Passed on to the service; texts may hold variables."""
 
-    @field_validator("provider", "name", mode="after")
+    @field_validator("provider", "name", mode="before")
     @classmethod
-    def _given(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("no model is chosen; select a provider and a model in the node")
-        return value
+    def _text(cls, value: object) -> object:
+        return "" if value is None else value
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -51,7 +51,7 @@ class ModelConfig(BaseModel):
 
     def need(self, node_id: str) -> Need:
         """The model as something from outside."""
-        return Need("model", f"{self.provider}/{self.name}", node_id)
+        return Need("model", f"{self.provider or '?'}/{self.name or '?'}", node_id)
 
     def parameters(self, pool: VariablePool) -> tuple[dict[str, object], list[str]]:
         """Parameters with values in place, and the stop words taken out of them.

@@ -223,8 +223,9 @@ class StartNode(Node[StartConfig]):
 
 def _schema_of(schema: dict[str, Any]) -> Draft7Validator:
     from jsonschema import Draft7Validator  # slow to import, and few apps ask for JSON
+    from referencing import Registry
 
-    return Draft7Validator(schema)
+    return Draft7Validator(schema, registry=Registry())  # an empty registry fetches no address
 
 
 def _checkbox(value: object) -> Value:

@@ -8,10 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import msgspec
+
 from weft.clock import Clock, SystemClock
 from weft.ids import Ids, TimeOrderedIds
 from weft.nodes import Limits, Services
-from weft.providers import Models, ModelsConfig, open_models, parse_models_config
+from weft.providers import (
+    Models,
+    ModelsConfig,
+    ProviderConfig,
+    Timeouts,
+    open_models,
+    parse_models_config,
+)
 from weft.runs.app_version import Catalog
 from weft.runs.importing import ServedApp, serve_file
 from weft.runs.keys import admin_password, hash_key, operator_token
@@ -147,12 +156,28 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def _models_config(settings: Settings) -> ModelsConfig:
-    key = settings.models_key
-    return parse_models_config(
+    """The model services of the settings; a table's own timeouts count before the general ones."""
+    key, limits = settings.models_key, settings.limits
+    config = parse_models_config(
         providers=settings.providers,
         prices=settings.prices,
         url=settings.models_url or "",
         api_key="" if key is None else key.get_secret_value(),
+    )
+    timeouts = Timeouts(
+        connect=limits.model_connect_seconds,
+        first_byte=limits.model_first_byte_seconds,
+        between_chunks=limits.model_between_chunks_seconds,
+    )
+
+    def timed(provider: ProviderConfig) -> ProviderConfig:
+        unset = provider.timeouts == Timeouts()
+        return msgspec.structs.replace(provider, timeouts=timeouts) if unset else provider
+
+    return msgspec.structs.replace(
+        config,
+        providers={name: timed(provider) for name, provider in config.providers.items()},
+        default=None if config.default is None else timed(config.default),
     )
 
 

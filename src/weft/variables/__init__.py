@@ -6,7 +6,7 @@ A value is plain Python data (``None``, ``str``, ``bool``, ``int``, ``float``, `
 
 from weft.variables.file import File, FileType, TransferMethod, kind_of, remote_file
 from weft.variables.pool import MISSING, RESERVED, Missing, VariablePool, walk
-from weft.variables.render import mask_secret, render_markdown, render_text
+from weft.variables.render import mask_secret, mask_secrets, render_markdown, render_text
 from weft.variables.selector import Selector, as_selector
 from weft.variables.template import Template, compile_template
 from weft.variables.value import (
@@ -42,6 +42,7 @@ __all__ = [
     "infer_type",
     "kind_of",
     "mask_secret",
+    "mask_secrets",
     "matches",
     "remote_file",
     "render_markdown",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from weft.variables.file import File
 from weft.variables.value import Value, to_native
@@ -59,6 +60,20 @@ def mask_secret(secret: str) -> str:
     if len(secret) <= 8:
         return "*" * 20
     return secret[:6] + "*" * 12 + secret[-2:]
+
+
+def mask_secrets(value: Value, secrets: Sequence[str]) -> Value:
+    """The value with every secret in its texts masked."""
+    if isinstance(value, str):
+        for secret in secrets:
+            if secret in value:
+                value = value.replace(secret, mask_secret(secret))
+        return value
+    if isinstance(value, list):
+        return [mask_secrets(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {key: mask_secrets(item, secrets) for key, item in value.items()}
+    return value
 
 
 def _bullet(item: Value) -> str:
