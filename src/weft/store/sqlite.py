@@ -1,0 +1,260 @@
+"""SQLite: one thread that writes, a few that read, and a connection for quick looks.
+
+A commit costs a sync of the disk, hundreds of times the work of the statements in it. So the writer
+takes everything that has queued up meanwhile into one transaction, and tells all callers at once
+when it is on disk. Readers work beside it on their own connections (write-ahead log).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeAlias, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from weft.errors import StoreError
+from weft.store.handover import Handover
+from weft.store.store import refusal
+
+T = TypeVar("T")
+
+_Write: TypeAlias = tuple[Callable[[Connection], object], "asyncio.Future[object]"]
+_Outcome: TypeAlias = tuple["asyncio.Future[object]", object, BaseException | None]
+
+MAX_GROUP = 1_000
+"""Writes in one transaction; keeps the log, and the wait of the first in the group, within bounds."""
+
+
+class SqliteStore:
+    """A `Store` in one file; several processes may have it open.
+
+    Args:
+        path: The database file, with its tables already there.
+        readers: Threads that read.
+        busy_timeout: Seconds to wait for another process that writes.
+    """
+
+    def __init__(self, path: Path, *, readers: int, busy_timeout: float) -> None:
+        self._where = f"database {path}"
+        self._loop = asyncio.get_running_loop()
+        self._handover = Handover(self._loop.call_later)
+        self._closed = False
+        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._writes = engine(path, busy_timeout, begin="BEGIN IMMEDIATE")
+        # The event loop must not hang where a thread may wait.
+        self._quick = engine(path, min(busy_timeout, 1.0), begin=None, read_only=True).connect()
+        snapshots = engine(path, busy_timeout, begin="BEGIN", read_only=True)
+        self._idle = deque(snapshots.connect() for _ in range(readers))
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="weft-store-read")
+        self._writer = threading.Thread(target=self._write_until_closed, name="weft-store-write", daemon=True)
+        self._writer.start()
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` in a reading thread."""
+        self._check_open()
+        with self._handover:
+            return await self._loop.run_in_executor(self._threads, self._read, fn)
+
+    async def read_quick(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` right here, on the event loop."""
+        self._check_open()
+        try:
+            return fn(self._quick)
+        except SQLAlchemyError as error:
+            raise refusal(error, self._where) from error
+
+    async def write(self, fn: Callable[[Connection], T]) -> T:
+        """Queue `fn` for the writer's next transaction and wait until that is on disk."""
+        self._check_open()
+        done: asyncio.Future[object] = self._loop.create_future()
+        self._queue.put((fn, done))
+        with self._handover:
+            return cast(T, await done)
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        self._threads.shutdown()
+        for connection in (*self._idle, self._quick):
+            connection.close()
+        # The writer goes last: whoever closes last moves the log into the database file.
+        self._writer.join()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._where} is closed; open it again")
+
+    def _read(self, fn: Callable[[Connection], T]) -> T:
+        connection = self._idle.pop()
+        try:
+            with connection.begin():
+                return fn(connection)
+        except SQLAlchemyError as error:
+            raise refusal(error, self._where) from error
+        finally:
+            self._idle.append(connection)
+
+    def _write_until_closed(self) -> None:
+        with self._writes.connect() as connection:
+            while group := self._next_group():
+                outcomes = write_group(connection, group, self._where)
+                # The loop is gone only when the program is ending; nobody waits any more then.
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(_tell, outcomes)
+
+    def _next_group(self) -> list[_Write]:
+        """Everything queued, waiting for the first; empty when the store is closed."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                write = self._queue.get_nowait()
+            except Empty:
+                break
+            if write is None:
+                self._queue.put(None)
+                break
+            group.append(write)
+        return group
+
+
+def write_group(connection: Connection, group: list[_Write], where: str) -> list[_Outcome]:
+    """Run all writes of a group and commit; what one raises never harms another.
+
+    Together first. If that fails, again with a savepoint around each, which costs more and still one
+    sync. If even that transaction is lost (a full disk, say), each by itself.
+    """
+    for attempt in (_together, _apart):
+        try:
+            transaction = connection.begin()
+        except SQLAlchemyError as error:  # another process writes; waiting once more would not help
+            return [(done, None, _ours(error, where)) for _, done in group]
+        try:
+            with transaction:
+                return attempt(connection, group, where)
+        except Exception as error:  # a write may raise anything, and it belongs to its caller
+            if len(group) == 1:
+                return [(group[0][1], None, _ours(error, where))]
+    return [outcome for write in group for outcome in write_group(connection, [write], where)]
+
+
+def _together(connection: Connection, group: list[_Write], where: str) -> list[_Outcome]:
+    return [(done, _kept(connection, fn, where), None) for fn, done in group]
+
+
+def _apart(connection: Connection, group: list[_Write], where: str) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    for fn, done in group:
+        savepoint = connection.begin_nested()
+        try:
+            outcomes.append((done, _kept(connection, fn, where), None))
+        except Exception as error:  # as above
+            savepoint.rollback()
+            outcomes.append((done, None, _ours(error, where)))
+        else:
+            savepoint.commit()
+    return outcomes
+
+
+def _kept(connection: Connection, fn: Callable[[Connection], object], where: str) -> object:
+    """What `fn` returns, unless it lost the transaction: SQLite ends it by itself when the disk is full."""
+    result = fn(connection)
+    if not cast(_Driver, connection.connection.driver_connection).in_transaction:
+        raise StoreError(f"{where}: a write ended the transaction it was part of; nothing of it is kept")
+    return result
+
+
+def _ours(error: Exception, where: str) -> Exception:
+    if not isinstance(error, SQLAlchemyError):
+        return error
+    ours = refusal(error, where)
+    ours.__cause__ = error
+    return ours
+
+
+def _tell(outcomes: list[_Outcome]) -> None:
+    for done, result, error in outcomes:
+        if done.cancelled():
+            continue
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+
+class _Driver(Protocol):
+    """What we use of `sqlite3.Connection`."""
+
+    isolation_level: str | None
+    in_transaction: bool
+
+    def execute(self, statement: str, /) -> object: ...
+
+    def create_function(
+        self, name: str, narg: int, func: Callable[..., str | None], *, deterministic: bool = False
+    ) -> None: ...
+
+
+def engine(path: Path, busy_timeout: float, *, begin: str | None, read_only: bool = False) -> Engine:
+    """An engine whose connections begin a transaction with exactly that statement, or never.
+
+    Args:
+        path: The database file; it is made when absent.
+        busy_timeout: Seconds to wait for another process that writes.
+        begin: ``BEGIN IMMEDIATE`` to write, ``BEGIN`` for a snapshot, `None` for single statements.
+        read_only: Refuse to write.
+    """
+    made = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "timeout": busy_timeout, "cached_statements": 256},
+    )
+
+    @event.listens_for(made, "connect")
+    def prepare(driver: _Driver, record: object) -> None:
+        driver.isolation_level = None  # the driver's own way of beginning would be a deferred BEGIN
+        driver.execute("PRAGMA synchronous = FULL")
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("PRAGMA cache_size = -16000")
+        # SQLite's own knows ASCII only; Postgres lowers every alphabet.
+        driver.create_function("lower", 1, _lower, deterministic=True)
+        if read_only:
+            driver.execute("PRAGMA query_only = ON")
+
+    if begin is not None:
+
+        @event.listens_for(made, "begin")
+        def begin_as_told(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+    return made
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file and its folder when absent, readable for nobody else: it holds conversations."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

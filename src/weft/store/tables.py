@@ -1,0 +1,356 @@
+"""The tables, the same on SQLite and Postgres.
+
+Ids are text UUIDs, instants microseconds since the epoch, JSON is text, prices are decimal text.
+The column types below say so; `weft.store.codec` converts. A table's columns stand in the order of
+its record's fields.
+
+Foreign keys hold together what is deleted together (a conversation and its messages, a run and its
+node executions). They stop there on purpose: a key from every message to its app would make all
+writers of an app share one row's lock on Postgres.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+
+class Id(Text):
+    """A text UUID. Compared byte by byte on Postgres too, where the database's language would be slower."""
+
+
+class Prose(Text):
+    """Text from outside, made storable: Postgres knows no NUL, UTF-8 no lone surrogate."""
+
+
+class Json(Text):
+    """A JSON value as text; JSON's ``null`` is SQL's NULL."""
+
+
+class Instant(BigInteger):
+    """Microseconds since 1970-01-01T00:00:00Z."""
+
+
+class Price(Text):
+    """A decimal number as text, since neither database keeps its digits otherwise."""
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = Id().with_variant(Id(collation="C"), "postgresql")
+
+
+def _key() -> Column[str]:
+    return Column("id", _ID, primary_key=True)
+
+
+def _parent(name: str, target: str) -> Column[str]:
+    return Column(name, _ID, ForeignKey(target, ondelete="CASCADE"), nullable=False)
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    _key(),
+    Column("name", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _key(),
+    Column("email", Prose, nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("workspace_id", _ID, ForeignKey("workspaces.id")),
+    Column("role", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("timezone", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("avatar", Text),
+    Column("last_login_at", Instant),
+    Column("last_login_ip", Text),
+    Column("last_active_at", Instant),
+)
+Index(None, accounts.c.email, unique=True)
+
+apps = Table(
+    "apps",
+    metadata,
+    _key(),
+    Column("workspace_id", _ID, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("description", Prose, nullable=False),
+    Column("icon_type", Text),
+    Column("icon", Prose),
+    Column("icon_background", Prose),
+    Column("use_icon_as_answer_icon", Boolean, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("enable_api", Boolean, nullable=False),
+    Column("enable_site", Boolean, nullable=False),
+    Column("max_active_requests", Integer),
+    Column("site", Json),
+    Column("status", Text, nullable=False),
+    Column("source_file", Prose),
+    Column("author_name", Prose),
+    # No foreign key: a workflow needs its app first, and the two would wait for each other.
+    Column("workflow_id", _ID),
+    Column("created_by", _ID),
+    Column("updated_by", _ID),
+)
+Index(None, apps.c.workspace_id, apps.c.created_at, apps.c.id)
+Index(None, apps.c.workspace_id, apps.c.source_file, unique=True)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    _key(),
+    _parent("app_id", "apps.id"),
+    Column("version", Text, nullable=False),
+    Column("dsl", Prose, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("graph", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("features", Json, nullable=False),
+    Column("environment_variables", Json, nullable=False),
+    Column("conversation_variables", Json, nullable=False),
+    Column("marked_name", Prose, nullable=False),
+    Column("marked_comment", Prose, nullable=False),
+    Column("created_by", _ID),
+    Column("updated_by", _ID),
+)
+Index(None, workflows.c.app_id, workflows.c.created_at, workflows.c.id)
+_ONLY_DRAFTS = text("version = 'draft'")
+Index(
+    "uq_workflows_draft",
+    workflows.c.app_id,
+    unique=True,
+    sqlite_where=_ONLY_DRAFTS,
+    postgresql_where=_ONLY_DRAFTS,
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _key(),
+    Column("kind", Text, nullable=False),
+    Column("token_hash", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("app_id", _ID, ForeignKey("apps.id", ondelete="CASCADE")),
+    Column("workspace_id", _ID, ForeignKey("workspaces.id", ondelete="CASCADE")),
+    Column("name", Prose),
+    Column("token", Text),
+    Column("last_used_at", Instant),
+)
+Index(None, api_tokens.c.token_hash, unique=True)
+Index(None, api_tokens.c.app_id, api_tokens.c.created_at, api_tokens.c.id)
+
+end_users = Table(
+    "end_users",
+    metadata,
+    _key(),
+    Column("workspace_id", _ID, ForeignKey("workspaces.id"), nullable=False),
+    _parent("app_id", "apps.id"),
+    Column("session_id", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("external_user_id", Prose),
+    Column("name", Prose),
+    Column("is_anonymous", Boolean, nullable=False),
+)
+Index(None, end_users.c.app_id, end_users.c.session_id, unique=True)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    _key(),
+    Column("app_id", _ID, nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("from_source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+    Column("invoke_from", Text),
+    Column("inputs", Json, nullable=False),
+    Column("introduction", Prose, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("summary", Prose),
+    Column("dialogue_count", Integer, nullable=False),
+    Column("is_deleted", Boolean, nullable=False),
+    Column("read_at", Instant),
+)
+# An end user belongs to one app, so the first pair is (app, end user) with shorter keys.
+Index(None, conversations.c.end_user_id, conversations.c.updated_at, conversations.c.id)
+Index(None, conversations.c.end_user_id, conversations.c.created_at, conversations.c.id)
+Index(None, conversations.c.app_id, conversations.c.updated_at, conversations.c.id)
+Index(None, conversations.c.app_id, conversations.c.created_at, conversations.c.id)
+
+messages = Table(
+    "messages",
+    metadata,
+    _key(),
+    Column("app_id", _ID, nullable=False),
+    _parent("conversation_id", "conversations.id"),
+    Column("query", Prose, nullable=False),
+    Column("from_source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("parent_message_id", _ID),
+    Column("run_id", _ID),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+    Column("invoke_from", Text),
+    Column("answer", Prose, nullable=False),
+    Column("inputs", Json, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error", Prose),
+    Column("metadata", Json),
+    Column("message_tokens", BigInteger, nullable=False),
+    Column("answer_tokens", BigInteger, nullable=False),
+    Column("total_price", Price, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("latency", Double, nullable=False),
+)
+Index(None, messages.c.conversation_id, messages.c.created_at, messages.c.id)
+Index(None, messages.c.app_id, messages.c.created_at)
+
+message_files = Table(
+    "message_files",
+    metadata,
+    _key(),
+    _parent("message_id", "messages.id"),
+    Column("type", Text, nullable=False),
+    Column("transfer_method", Text, nullable=False),
+    Column("belongs_to", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("url", Prose),
+    Column("upload_file_id", _ID),
+    Column("name", Prose),
+    Column("mime_type", Prose),
+    Column("size", BigInteger),
+)
+Index(None, message_files.c.message_id, message_files.c.created_at, message_files.c.id)
+Index(None, message_files.c.upload_file_id)
+
+conversation_variables = Table(
+    "conversation_variables",
+    metadata,
+    _key(),
+    _parent("conversation_id", "conversations.id"),
+    Column("app_id", _ID, nullable=False),
+    Column("variable_id", Prose, nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("value_type", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("value", Json),
+    Column("description", Prose, nullable=False),
+)
+Index(None, conversation_variables.c.conversation_id, conversation_variables.c.variable_id, unique=True)
+
+runs = Table(
+    "runs",
+    metadata,
+    _key(),
+    Column("app_id", _ID, nullable=False),
+    Column("workflow_id", _ID, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("log_id", _ID, nullable=False),
+    Column("triggered_from", Text, nullable=False),
+    Column("created_from", Text, nullable=False),
+    Column("created_by_role", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("conversation_id", _ID),
+    Column("message_id", _ID),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+    Column("task_id", Text),
+    Column("owner_id", _ID),
+    Column("inputs", Json, nullable=False),
+    Column("outputs", Json),
+    Column("error", Prose),
+    Column("elapsed_time", Double, nullable=False),
+    Column("total_tokens", BigInteger, nullable=False),
+    Column("total_price", Price, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("total_steps", Integer, nullable=False),
+    Column("exceptions_count", Integer, nullable=False),
+    Column("finished_at", Instant),
+)
+Index(None, runs.c.app_id, runs.c.created_at, runs.c.id)
+Index(None, runs.c.app_id, runs.c.status, runs.c.created_at, runs.c.id)
+_ONLY_UNFINISHED = text("finished_at IS NULL")
+Index(
+    "ix_runs_unfinished_owner_id",
+    runs.c.owner_id,
+    sqlite_where=_ONLY_UNFINISHED,
+    postgresql_where=_ONLY_UNFINISHED,
+)
+
+node_executions = Table(
+    "node_executions",
+    metadata,
+    _key(),
+    _parent("run_id", "runs.id"),
+    Column("app_id", _ID, nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("node_id", Prose, nullable=False),
+    Column("node_type", Prose, nullable=False),
+    Column("title", Prose, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("predecessor_node_id", Prose),
+    Column("inputs", Json),
+    Column("process_data", Json),
+    Column("outputs", Json),
+    Column("error", Prose),
+    Column("elapsed_time", Double, nullable=False),
+    Column("execution_metadata", Json),
+    Column("extras", Json),
+    Column("iteration_id", Prose),
+    Column("iteration_index", Integer),
+    Column("loop_id", Prose),
+    Column("loop_index", Integer),
+    Column("finished_at", Instant),
+)
+Index(None, node_executions.c.run_id, node_executions.c.index)
+
+processes = Table(
+    "processes",
+    metadata,
+    _key(),
+    Column("started_at", Instant, nullable=False),
+    Column("heartbeat_at", Instant, nullable=False),
+)
