@@ -15,8 +15,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from weft.errors import MigrationError
-from weft.store import postgres, sqlite
-from weft.store.store import refusal
+from weft.store import sqlite
+from weft.store.store import refusal, sqlstate
 
 HEAD = "0001"
 """The newest revision; a test compares it with the files."""
@@ -47,7 +47,7 @@ async def migrate(url: URL, *, busy_timeout: float) -> None:
         else:
             await _migrate_postgres(url)
     except SQLAlchemyError as error:
-        if postgres.sqlstate(error) == _STARTING_UP:
+        if sqlstate(error) == _STARTING_UP:
             raise ConnectionError(str(refusal(error, "Postgres"))) from error
         raise MigrationError(f"{refusal(error, where)}; is this a database of Weft's?") from error
 
@@ -65,6 +65,8 @@ def _migrate_sqlite(path: Path, busy_timeout: float) -> None:
 
 
 async def _migrate_postgres(url: URL) -> None:
+    from weft.store import postgres  # SQLAlchemy's asyncio half is as slow to import as the rest of it
+
     engine = postgres.engine(url)
     try:
         async with engine.connect() as connection:

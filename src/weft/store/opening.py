@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -12,9 +13,11 @@ from sqlalchemy.exc import ArgumentError
 from weft.clock import Clock
 from weft.errors import ConfigError, StoreError
 from weft.store import migration
-from weft.store.postgres import PostgresStore
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Store
+
+if TYPE_CHECKING:
+    from weft.store.postgres import PostgresStore
 
 _RETRY_SECONDS = 0.5
 
@@ -51,6 +54,8 @@ async def open_store(
     if address.get_backend_name() == "sqlite":
         store = SqliteStore(Path(address.database or ""), readers=readers, busy_timeout=busy_timeout)
     else:
+        from weft.store.postgres import PostgresStore  # slow to import, as `migration` says
+
         store = PostgresStore(address, pool_size=pool_size)
     try:
         yield store

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from weft.errors import StoreError
-from weft.store.store import refusal
+from weft.store.store import refusal, sqlstate
 
 T = TypeVar("T")
 
@@ -115,8 +115,3 @@ def engine(url: URL, *, pool_size: int = 1) -> AsyncEngine:
     return create_async_engine(
         url, pool_size=pool_size, max_overflow=pool_size // 2, pool_pre_ping=False, hide_parameters=True
     )
-
-
-def sqlstate(error: SQLAlchemyError) -> str:
-    """Postgres' five-letter code of what went wrong; empty when Postgres did not say."""
-    return str(getattr(error.orig, "sqlstate", None) or "") if isinstance(error, DBAPIError) else ""

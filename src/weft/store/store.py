@@ -53,6 +53,11 @@ def refusal(error: SQLAlchemyError, where: str) -> StoreError:
     return StoreError(f"{where}: {reason}{advice}")
 
 
+def sqlstate(error: SQLAlchemyError) -> str:
+    """Postgres' five-letter code of what went wrong; empty when Postgres did not say."""
+    return str(getattr(error.orig, "sqlstate", None) or "") if isinstance(error, DBAPIError) else ""
+
+
 _ADVICE = (
     ("database is locked", "; another process is writing for too long: find it, or raise the busy timeout"),
     ("disk is full", "; make room on the disk"),
