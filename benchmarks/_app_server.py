@@ -14,11 +14,11 @@ from pathlib import Path
 import uvloop
 
 from benchmarks._apps import APPS
-from weft import __version__
 from weft.runs import WORKSPACE_ID, hash_key, open_runtime
 from weft.server import serving
 from weft.settings import Settings
 from weft.store import ApiToken, Connection, keys
+from weft.version import __version__
 
 KEY = "app-benchmark000000000000000"
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from weft.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from weft.client import AsyncClient as AsyncClient
     from weft.client import Client as Client
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
     from weft.errors import UnsupportedNodeError as UnsupportedNodeError
     from weft.errors import VariableError as VariableError
     from weft.errors import WeftError as WeftError
-
-__version__ = "0.1.0"
 
 _CLIENTS = ("AsyncClient", "Client")
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import httpx2
 
-from weft import __version__
 from weft.client._call import ApiKey, Call
 from weft.client._core import Reply
 from weft.client._retry import Timeouts, retry_after
 from weft.errors import TransportError
+from weft.version import __version__
 
 pause = asyncio.sleep
 
