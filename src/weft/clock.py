@@ -28,10 +28,13 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
         return time.perf_counter()
 
     async def sleep(self, seconds: float) -> None:
+        """Wait for that many seconds."""
         await asyncio.sleep(seconds)

@@ -17,6 +17,7 @@
       RequestError                     the caller's fault
         InvalidRequestError  UnauthorizedError  ForbiddenError
         NotFoundError  ConflictError  TooManyRequestsError
+      UnavailableError                 this server is stopping; another may answer
       StoreError                       the server's records
         MigrationError
       SandboxError                     strangers' code
@@ -102,7 +103,9 @@ class LimitExceededError(RunError):
     def __init__(self, limit: str, value: float) -> None:
         self.limit = limit
         self.value = value
-        super().__init__(f"{limit} exceeded: the limit is {value:g}; raise the setting {limit!r} if this is intended")
+        super().__init__(
+            f"{limit} exceeded: the limit is {value:g}; raise the setting {limit!r} if this is intended"
+        )
 
 
 class RunStoppedError(RunError):
@@ -204,6 +207,10 @@ class TooManyRequestsError(RequestError):
         super().__init__(message)
 
 
+class UnavailableError(WeftError):
+    """The server is stopping and begins nothing new; ask again, another may answer."""
+
+
 class StoreError(WeftError):
     """The server's records could not be read or written."""
 
@@ -256,5 +263,9 @@ class ServerError(RemoteError):
         super().__init__(message)
 
 
-__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, WeftError)]
+__all__ = [
+    name
+    for name, value in list(globals().items())
+    if isinstance(value, type) and issubclass(value, WeftError)
+]
 __all__ += ["Problem"]

@@ -29,6 +29,7 @@ class TimeOrderedIds:
         self._used = 0
 
     def new(self) -> str:
+        """A new identifier, later than all before it in text order."""
         ms = time.time_ns() // 1_000_000
         if self._used + 8 > len(self._noise):
             self._noise, self._used = os.urandom(4096), 0
@@ -42,7 +43,8 @@ class TimeOrderedIds:
             if self._counter > 0xFFF:
                 self._last_ms += 1
                 self._counter = 0
-        text = f"{self._last_ms:012x}7{self._counter:03x}{noise & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000:016x}"
+        tail = noise & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000
+        text = f"{self._last_ms:012x}7{self._counter:03x}{tail:016x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
@@ -53,6 +55,7 @@ class SequentialIds:
         self._next = start
 
     def new(self) -> str:
+        """The next number as an identifier."""
         value = self._next
         self._next += 1
         return f"00000000-0000-7000-8000-{value:012x}"

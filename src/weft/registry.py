@@ -75,7 +75,8 @@ class Registry(Generic[T]):
         for entry in entry_points(group=self.group):
             if entry.name in self._targets:
                 raise ConfigError(
-                    f"{self.kind} {entry.name!r} of {entry.value} is registered already; uninstall one of the two"
+                    f"{self.kind} {entry.name!r} of {entry.value} is registered already; "
+                    "uninstall one of the two"
                 )
             self._targets[entry.name] = entry
 
@@ -88,5 +89,5 @@ class Registry(Generic[T]):
                 return cast(T, target.load())
             module, _, attribute = target.partition(":")
             return cast(T, getattr(import_module(module), attribute))
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             raise ConfigError(f"{self.kind} {name!r} cannot be imported from {target}: {error}") from error

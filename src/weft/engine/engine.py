@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weft.engine.frame_run import FrameRun
-from weft.engine.run_state import Emit, RunState
+from weft.engine.run_state import Emit, RunState, current_task
 from weft.errors import LimitExceededError, RunStoppedError, WeftError
 from weft.events import ROOT, RunStatus
 from weft.graph import Graph
@@ -64,17 +64,19 @@ class Engine:
             limit, state.abort, LimitExceededError("limits.max_run_seconds", limit)
         )
         frame = FrameRun(state, state.graph.root, self._pool, ROOT)
-        state.task = asyncio.current_task()
+        task = state.task = current_task()
+        before = task.cancelling()
         try:
             if state.cause is None:  # nobody stopped it before it began
                 await frame.run()
         except asyncio.CancelledError:
-            if state.cause is None or state.task is None:
+            if state.cause is None or task.cancelling() > before + state.cancelled:
                 raise
-            state.task.uncancel()
         finally:
             alarm.cancel()
             state.task = None
+            if state.cancelled:
+                task.uncancel()
         return self.outcome(state.cause or frame.failure, clock.monotonic() - began)
 
     def stop(self, reason: str = "Stopped by user.") -> None:

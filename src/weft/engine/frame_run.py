@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from weft.engine.answer_stream import AnswerStream
-from weft.engine.run_state import TURN_SECONDS, RunState
+from weft.engine.run_state import TURN_SECONDS, RunState, current_task
 from weft.errors import NodeFailedError, ProviderError, WeftError
 from weft.events import (
     ContainerKind,
@@ -33,6 +33,8 @@ from weft.variables import Value, VariablePool, mask_secrets
 
 log = logging.getLogger(__name__)
 
+_NO_USAGE = Usage.zero()
+
 AnyNode = Node[Any]
 Plan = FramePlan[AnyNode]
 PlannedNode = GraphNode[AnyNode]
@@ -42,7 +44,10 @@ class FrameRun:
     """The state of one frame, and the `Port` of the nodes in it."""
 
     __slots__ = (
+        "_broken",
         "_child_outputs",
+        "_cut",
+        "_main",
         "_outputs",
         "_plan",
         "_pool",
@@ -55,7 +60,7 @@ class FrameRun:
         "ended_loops",
         "failure",
         "parent",
-        "tokens",
+        "usage",
     )
 
     def __init__(
@@ -69,13 +74,20 @@ class FrameRun:
         self._reached = bytearray(len(plan.nodes))
         self._stream = AnswerStream(plan, pool, where, state.emit) if plan.responses else None
         self._tasks: set[asyncio.Task[None]] = set()
+        """Branches that have a task of their own."""
+        self._main: asyncio.Task[Any] | None = None
+        """The task of the first branch, while it lasts."""
+        self._cut = False
+        """That task was cancelled because another branch failed."""
+        self._broken: BaseException | None = None
+        """What a branch raised; that is never a node's failure."""
         self._outputs: list[dict[str, Value]] = []
         self._child_outputs: dict[tuple[str, int], list[dict[str, Value]]] = {}
         self.parent = parent
         self.failure: WeftError | None = None
         """What ended this frame, if a node in it failed for good."""
         self.ended_loops: set[str] = set()
-        self.tokens = 0
+        self.usage = _NO_USAGE
 
     async def run(self) -> None:
         """Run until no node is left that could; a failure is noted, not raised."""
@@ -83,12 +95,23 @@ class FrameRun:
             self._stream.start()
         for edge in self._plan.skipped:
             self._skip(edge, [])
+        task = self._main = current_task()
+        before = task.cancelling()
         try:
             await self._branch(self._plan.start, None)
+            self._main = None
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if task.cancelling() > before + self._cut or not self._cut:
+                raise
         finally:
+            self._main = None
+            if self._cut:
+                task.uncancel()
             await self._give_up()
+        if self._broken is not None:
+            raise self._broken
         if self._stream is not None and self.failure is None:
             self._stream.drain()
 
@@ -128,12 +151,13 @@ class FrameRun:
         await child.run()
         if child._outputs:
             self._child_outputs[context.node_id, index] = child._outputs
-        self.tokens += child.tokens
+        self.usage = _sum(self.usage, child.usage)
         failure = child.failure
         return FrameResult(
             error=None if failure is None else str(failure),
             error_type="" if failure is None else failure_type(failure),
-            total_tokens=child.tokens,
+            total_tokens=child.usage.total_tokens,
+            usage=child.usage,
             loop_ended=context.node_id in child.ended_loops,
         )
 
@@ -195,18 +219,28 @@ class FrameRun:
     async def _branch(self, node: PlannedNode | None, predecessor: str | None) -> None:
         """Run a node and, in the same task, the first of those that it makes ready, and so on."""
         while node is not None and self.failure is None:
+            self._state.leave_if_ended()
             ready = await self._execute(node, predecessor)
             predecessor = node.id
             for other in ready[1:]:
                 task = asyncio.create_task(self._branch(other, predecessor))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._branch_ended)
             node = ready[0] if ready else None
             now = self._state.services.clock.monotonic()
             if now - self._state.turn_began > TURN_SECONDS:
                 await self._state.give_way()
 
+    def _branch_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._broken is None:
+            self._broken = error
+            self._cancel_others()
+
     async def _execute(self, node: PlannedNode, predecessor: str | None) -> list[PlannedNode]:
+        if node.kind == "root" and self.parent is not None:
+            return self._leave(node, None)  # where an item or a round begins; there is nothing to tell
         state = self._state
         services = state.services
         if self.parent is None:
@@ -245,6 +279,7 @@ class FrameRun:
         try:
             result = await self._attempt(execution)
         except asyncio.CancelledError:
+            self._count_usage(execution.context)
             state.emit(self._finished(execution, "stopped"))
             raise
         if isinstance(result, NodeResult):
@@ -262,7 +297,7 @@ class FrameRun:
                 else:
                     async with self._state.places:
                         result = await node.behaviour.run(context)
-                if node.kind == "branch" and result.handle is None:
+                if node.kind == "branch" and not result.handle:
                     if node.behaviour.kind == "branch":
                         raise NodeFailedError(f"node {node.id!r} ({node.type}) chose no way out")
                     result.handle = "source"
@@ -270,6 +305,14 @@ class FrameRun:
                 return result
             except WeftError as error:
                 failure = error
+            except asyncio.CancelledError:
+                if self._state.cause is not None or current_task().cancelling():
+                    raise
+                failure = NodeFailedError(
+                    "the node gave up, although nobody stopped it",
+                    error_type="WorkflowNodeError",
+                    node_id=node.id,
+                )
             except Exception as error:  # the border around strangers' and our own nodes
                 log.exception("node %s (%s) raised", node.id, node.type)
                 failure = NodeFailedError(
@@ -284,7 +327,9 @@ class FrameRun:
             self._state.emit(self._retried(execution, failure, attempts))
             if self.parent is None:
                 self._state.count_step()
+            context.forget_attempt()
             execution.started_at = self._state.services.clock.now()
+            execution.began = self._state.services.clock.monotonic()
 
     def _succeed(self, execution: _Execution, result: NodeResult) -> list[PlannedNode]:
         node = execution.node
@@ -336,7 +381,7 @@ class FrameRun:
         if usage is not None:
             context.usage = None
             self._state.add_usage(usage)
-            self.tokens += usage.total_tokens
+            self.usage = _sum(self.usage, usage)
 
     def _shows_reasoning(self, node_id: str) -> bool:
         stream = self._stream
@@ -351,6 +396,9 @@ class FrameRun:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
+        if self._main is not None and self._main is not current and not self._cut:
+            self._cut = True
+            self._main.cancel()
 
     async def _give_up(self) -> None:
         """Leave no task behind, whatever ended the frame."""
@@ -430,8 +478,15 @@ class _Execution:
     index: int
     predecessor: str | None
     started_at: datetime
+    """When the present attempt began."""
     began: float
-    """On the monotonic clock."""
+    """The same on the monotonic clock."""
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    if one is _NO_USAGE or other is _NO_USAGE:  # most nodes call no model
+        return other if one is _NO_USAGE else one
+    return one + other
 
 
 def failure_type(error: WeftError) -> str:

@@ -40,27 +40,43 @@ class RunState:
         """The one that runs the root frame, while it does."""
         self.cause: WeftError | None = None
         """Why the run was ended from outside its nodes."""
+        self.cancelled = False
+        """`task` was cancelled for that."""
 
     def abort(self, cause: WeftError) -> None:
         """End the run now; nodes that are still at work are given up."""
         if self.cause is None:
             self.cause = cause
             if self.task is not None:
-                self.task.cancel()
+                # Not at once: a node or a listener may be calling, and a task that cancels itself takes the
+                # cancellation along to whatever it waits for next, which may be no part of the run.
+                self.task.get_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self.task is not None:
+            self.cancelled = True
+            self.task.cancel()
+
+    def leave_if_ended(self) -> None:
+        """Give up the present branch if the run was ended from outside its nodes.
+
+        Raises:
+            CancelledError: It was.
+        """
+        if self.cause is not None:
+            raise asyncio.CancelledError
 
     def count_step(self) -> None:
         """A node of the root frame starts.
 
         Raises:
-            LimitExceededError: The run has taken as many steps as it may.
+            CancelledError: The run has taken as many steps as it may, and ends.
         """
-        self.steps += 1
         limit = self.services.limits.max_steps
-        if self.steps > limit:
-            self.steps = limit
-            error = LimitExceededError("limits.max_steps", limit)
-            self.abort(error)
-            raise error
+        if self.steps >= limit:
+            self.abort(LimitExceededError("limits.max_steps", limit))
+            raise asyncio.CancelledError
+        self.steps += 1
 
     async def give_way(self) -> None:
         """Let others run: nodes that never wait would keep the event loop for as long as they go on."""
@@ -79,3 +95,10 @@ class RunState:
                 self.outputs[name] = answer + value
             else:
                 self.outputs[name] = value
+
+
+def current_task() -> asyncio.Task[Any]:
+    """The task that runs; only called in one."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task

@@ -326,11 +326,10 @@ def _plan_responses(
     writers: dict[Selector, set[str]] = {}
     for node in nodes:
         for selector in node.behaviour.writes():
-            if selector[:1] == ("conversation",):
-                writers.setdefault(selector[:2], set()).add(node.id)
+            writers.setdefault(selector[:2], set()).add(node.id)
     barriers: dict[frozenset[str], int] = {}
     responses = []
-    for node in nodes:
+    for node in sorted(nodes, key=lambda node: node.id):  # those that may begin together do so in this order
         if node.behaviour.kind != "response":
             continue
         segments = tuple(node.behaviour.segments())

@@ -52,6 +52,7 @@ async def ask(
     *,
     model: ResolvedModel | None = None,
     tools: Sequence[Tool] = (),
+    example: str = "",
 ) -> ModelReply:
     """Put a task to the node's model; the reply is not streamed.
 
@@ -65,6 +66,7 @@ async def ask(
         query: The text.
         model: The node's model if it is known already.
         tools: What the model may call.
+        example: A reply of the right form.
 
     Raises:
         ProviderError: The service failed.
@@ -89,5 +91,6 @@ async def ask(
         tools=list(tools),
         user=context.run.user,
         node_id=context.node_id,
+        example=example,
     )
     return await call_model(context, config.model, model, request)

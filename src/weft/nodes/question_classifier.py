@@ -104,7 +104,8 @@ class QuestionClassifierNode(Node[QuestionClassifierConfig]):
             {"category_id": item.id, "category_name": name} for item, name in zip(classes, names, strict=True)
         ]
         system = _SYSTEM.format(categories=json.dumps(categories, ensure_ascii=False))
-        reply = await ask(context, self.config, system, query)
+        example = json.dumps(categories[0], ensure_ascii=False)
+        reply = await ask(context, self.config, system, query, example=example)
         chosen = self._find_class(reply.text)
         outputs: dict[str, Value] = {
             "class_name": names[chosen],

@@ -29,6 +29,8 @@ class ChatRequest(Struct, frozen=True):
     user: str | None = None
     node_id: str = ""
     """Who asks. For scripts and logs; it never leaves the process."""
+    example: str = ""
+    """A reply of the form that is asked for, for models that do not think; it never leaves the process."""
 
 
 class TokenUsage(Struct, frozen=True):

@@ -17,6 +17,7 @@ from weft.providers.chat import ChatChunk, ChatRequest, Feature, TokenUsage
 from weft.providers.config import ProviderConfig
 from weft.providers.http import Http
 from weft.providers.message import ToolCall, ToolCallDelta, last_user_text
+from weft.providers.sample import sample_of
 from weft.providers.token import estimate_prompt_tokens, estimate_tokens
 
 _ALL_FEATURES: frozenset[Feature] = frozenset(
@@ -67,7 +68,8 @@ _ECHO = Rule(reply="You said: {query}")
 
 
 class Script:
-    """Rules, tried in order; without a match the model repeats what the user said.
+    """Rules, tried in order; without a match the model says the emptiest thing of the form that is asked for,
+    or repeats what the user said.
 
     Raises:
         ConfigError: A rule names no error class or holds no regular expression.
@@ -106,11 +108,11 @@ class Script:
                 if left is not None:
                     self._left[place] = left - 1
                 return rule
-        return _ECHO
+        return _without_rule(request)
 
 
 class ScriptedModel:
-    """The chat model of a script; it can do everything and costs nothing.
+    """The chat model of a script; it can do everything, and stands in for the prices of whom it plays.
 
     Args:
         name: Provider's name as the app spells it.
@@ -172,6 +174,13 @@ def split_words(text: str) -> list[str]:
     """Pieces that end before each single space, so that joining them gives the text again."""
     first, *others = text.split(" ")
     return [piece for piece in (first, *(f" {word}" for word in others)) if piece]
+
+
+def _without_rule(request: ChatRequest) -> Rule:
+    """What is said where a certain form is asked for, else what the user said."""
+    if request.response_schema is not None:
+        return Rule(reply=msgspec.json.encode(sample_of(request.response_schema)).decode())
+    return Rule(reply=request.example) if request.example else _ECHO
 
 
 def _play(rule: Rule, query: str) -> list[ChatChunk]:

@@ -56,6 +56,7 @@ class Lease:
         """Give up the claim; all runs have ended."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
         try:
             await self._store.write(lambda connection: processes.remove(connection, self.process_id))
         except StoreError as error:
@@ -69,7 +70,7 @@ class Lease:
             await self._clock.sleep(BEAT_SECONDS)
             try:
                 await self._beat()
-            except StoreError as error:
+            except (StoreError, OSError) as error:  # whatever it is, the next beat must come
                 log.warning("this process could not say that it lives: %s", error)
 
     async def _beat(self) -> None:
@@ -97,8 +98,8 @@ class Lease:
                 continue
             try:
                 handle = os.open(path, os.O_RDWR)
-            except FileNotFoundError:
-                continue
+            except OSError:
+                continue  # gone meanwhile, or none of ours
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

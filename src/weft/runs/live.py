@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
 
+STOP_SECONDS = 10.0
+"""How long a run may take to end after it was stopped."""
+
 
 class LiveRun:
     """A run while it lasts. It owns itself: listeners come and go, the run goes on.
@@ -48,12 +51,11 @@ class LiveRun:
 
     def listen(self, listener: Listener) -> None:
         """Hear every event from now on. The listener must not block and must not raise."""
-        self._listeners.append(listener)
+        self._listeners = [*self._listeners, listener]  # `emit` may be going through the old list
 
     def leave(self, listener: Listener) -> None:
         """Hear nothing more."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
+        self._listeners = [other for other in self._listeners if other != listener]
 
     def emit(self, event: Event) -> None:
         """Tell everybody; one listener's trouble is not the others'."""
@@ -112,10 +114,16 @@ class LiveRuns:
         return iter(list(self._by_task.values()))
 
     async def drain(self, seconds: float) -> None:
-        """Let the runs finish, and stop those that have not after that time."""
+        """Let the runs finish, and stop those that have not after that time.
+
+        Those that do not even stop, because a node does not let go of its work, are left behind.
+        """
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             for run in self:
                 run.stop("The server is shutting down.")
-            await self._idle.wait()
+            try:
+                await asyncio.wait_for(self._idle.wait(), STOP_SECONDS)
+            except TimeoutError:
+                log.warning("%d runs did not stop in %g s and are left behind", len(self), STOP_SECONDS)

@@ -73,6 +73,8 @@ class Recorder:
         self._files: list[File] = []
         self._flushed = clock.monotonic()
         self._writes: set[asyncio.Task[None]] = set()
+        self._order = asyncio.Lock()
+        """Writes happen one after the other: of two values of a variable the later has to stay."""
 
     @property
     def answer(self) -> str:
@@ -189,7 +191,8 @@ class Recorder:
 
         async def write() -> None:
             try:
-                await self._store.write(fn)
+                async with self._order:
+                    await self._store.write(fn)
             except StoreError:
                 log.exception("part of the record of run %s could not be stored", self._live.run.id)
 

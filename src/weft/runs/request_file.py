@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import cast, get_args
+from uuid import UUID
 
 from weft.errors import InvalidRequestError
 from weft.ids import Ids
@@ -60,15 +61,18 @@ def _record(given: object, ids: Ids, rules: UploadRules) -> File | None:
         raise _refuse(f"transfer_method {method!r} is not one of {', '.join(_METHODS)}")
     if kind not in _TYPES:
         raise _refuse(f"type {kind!r} is not one of {', '.join(_TYPES)}")
-    if method != "remote_url":
-        upload_id = given.get("upload_file_id")
-        raise _refuse("Invalid upload file" if upload_id else "Invalid upload file id")
+    upload_id = given.get("upload_file_id")
+    if method != "remote_url" or upload_id:
+        raise _refuse_upload(upload_id)
     url = given.get("url") or given.get("remote_url")
     if not isinstance(url, str) or not url:
         return None
     if not url.startswith(("http://", "https://")):
         raise _refuse(f"url {url!r} does not start with http:// or https://")
-    file = remote_file(url, type=cast(FileType, kind) if kind != "custom" else None, id=ids.new())
+    try:
+        file = remote_file(url, type=cast(FileType, kind) if kind != "custom" else None, id=ids.new())
+    except ValueError as error:
+        raise _refuse(f"url {url!r} is not an address: {error}") from error
     _check(file, str(kind), rules)
     return file
 
@@ -81,6 +85,17 @@ def _check(file: File, declared: str, rules: UploadRules) -> None:
     )
     if not allowed or (rules.allowed_methods and file.transfer_method not in rules.allowed_methods):
         raise _refuse(f"File validation failed for file: {file.filename}")
+
+
+def _refuse_upload(upload_id: object) -> InvalidRequestError:
+    """Why a file that should have been uploaded before cannot be used: nobody has uploaded any."""
+    if not upload_id:
+        return _refuse("Invalid upload file id")
+    try:
+        UUID(upload_id if isinstance(upload_id, str) else "")
+    except ValueError:
+        return _refuse("Invalid upload file id format")
+    return _refuse("Invalid upload file")
 
 
 def _refuse(message: str) -> InvalidRequestError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -20,14 +21,16 @@ from weft.errors import (
     RateLimitedError,
     StoreError,
     TooManyRequestsError,
+    UnavailableError,
     UnsupportedModelError,
     WeftError,
 )
 from weft.events import RunFinished, RunStarted
+from weft.graph import VariableDeclaration
 from weft.nodes import NoHistory, RunInfo, Services, Turn
 from weft.runs import naming
 from weft.runs.app_version import AppVersion
-from weft.runs.live import LiveRun, LiveRuns
+from weft.runs.live import STOP_SECONDS, LiveRun, LiveRuns
 from weft.runs.recorder import Recorder, message_file
 from weft.runs.request_file import input_files, message_files
 from weft.store import (
@@ -43,7 +46,7 @@ from weft.store import (
     messages,
     runs,
 )
-from weft.variables import File, Value, ValueType, VariablePool, revive
+from weft.variables import File, Value, ValueType, VariablePool, matches, render_text, revive
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +102,25 @@ class Runner:
         self._owner_id = owner_id
         self._max_active = max_active_requests
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._starting: Counter[str] = Counter()
+        """Runs by app id that are about to live: their rows are being written."""
+
+    def refuse_new(self) -> None:
+        """Begin no further run: the process is about to end."""
+        self._closing = True
 
     def check_slot(self, app: App) -> None:
         """Make sure that the app may start another run.
 
         Raises:
             TooManyRequestsError: It has as many as it may.
+            UnavailableError: No app may, because the process is about to end.
         """
+        if self._closing:
+            raise UnavailableError("The server is stopping; ask again, another may answer.")
         limits = [limit for limit in (self._max_active, app.max_active_requests or 0) if limit > 0]
-        if limits and self.live.count(app.id) >= min(limits):
+        if limits and self.live.count(app.id) + self._starting[app.id] >= min(limits):
             raise TooManyRequestsError(
                 "Too many requests. Please try again later. The current maximum concurrent requests "
                 f"allowed for {app.id} is {min(limits)}."
@@ -123,8 +136,14 @@ class Runner:
             InvalidRequestError: Files or inputs do not fit the app.
             NotFoundError: The conversation was deleted meanwhile.
             StoreError: The run could not be stored; nothing has happened.
+            TooManyRequestsError: The app has as many runs as it may.
         """
-        prepared = await self._prepare(request)
+        self.check_slot(request.app)
+        self._starting[request.app.id] += 1
+        try:
+            prepared = await self._prepare(request)
+        finally:
+            self._starting[request.app.id] -= 1
         live = prepared.live
         engine = Engine(
             request.version.graph,
@@ -163,6 +182,8 @@ class Runner:
             await asyncio.wait(self._tasks, timeout=drain_seconds)
         for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
     async def _prepare(self, request: RunRequest) -> _Prepared:
         ids, now = self._services.ids, self._services.clock.now()
@@ -292,9 +313,7 @@ class Runner:
             stored = {row.variable_id: row for row in rows}
         now = self._services.clock.now()
         return {
-            variable.name: msgspec.structs.replace(
-                stored[variable.id], name=variable.name, value_type=variable.value_type
-            )
+            variable.name: _redeclared(stored[variable.id], variable)
             if variable.id in stored
             else ConversationVariable(
                 id=self._services.ids.new(),
@@ -361,21 +380,27 @@ class Runner:
         except Exception as error:  # the border around a whole run
             log.exception("run %s broke", run_id)
             outcome = engine.outcome(NodeFailedError(str(error) or type(error).__name__), 0.0)
-        resources = request.version.feature("retriever_resource").get("enabled", True)
+        resources = request.version.feature("retriever_resource").get("enabled")
         try:
             await recorder.finish(outcome, show_resources=bool(resources))
-        except (StoreError, TypeError, ValueError) as error:
+        except Exception as error:  # also a value that cannot be written as JSON
             log.exception("the end of run %s could not be stored", run_id)
-            outcome = engine.outcome(StoreError(f"the end of this run could not be stored: {error}"), 0.0)
+            cause = StoreError(f"the end of this run could not be stored: {error}")
+            outcome = engine.outcome(cause, outcome.elapsed_time)
+            try:
+                await recorder.finish(outcome, show_resources=False)  # without what was to be written before
+            except StoreError:
+                log.exception("run %s stays without an end until this process is gone", run_id)
         return outcome
 
     async def _name(self, request: RunRequest, live: LiveRun) -> None:
         """Give a new conversation a better name; trouble leaves it the name that it has."""
         if live.conversation is None or request.query is None:
             return
-        name = await self.name_conversation(request.version, request.query)
-        conversation_id, now = live.conversation.id, self._services.clock.now()
+        conversation_id = live.conversation.id
         try:
+            name = await self.name_conversation(request.version, request.query)
+            now = self._services.clock.now()
             await self._store.write(
                 lambda connection: conversations.rename(
                     connection, request.app.id, conversation_id, name, now, end_user_id=None
@@ -383,6 +408,8 @@ class Runner:
             )
         except WeftError as error:
             log.info("conversation %s keeps its name: %s", conversation_id, error)
+        except Exception:  # the border around a background task
+            log.exception("conversation %s keeps its name", conversation_id)
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -429,5 +456,13 @@ def error_code(cause: WeftError | None) -> str | None:
 def _introduction(opening: str, inputs: Mapping[str, Value]) -> str:
     """The opening statement with the inputs in place of ``{{name}}``."""
     return _INTRODUCTION.sub(
-        lambda match: str(inputs.get(match[1]) or "") if match[1] in inputs else match[0], opening
+        lambda match: render_text(inputs[match[1]]) if match[1] in inputs else match[0], opening
+    )
+
+
+def _redeclared(stored: ConversationVariable, declared: VariableDeclaration) -> ConversationVariable:
+    """The stored value under its present declaration; a value of another type than that keeps its own."""
+    kept = matches(declared.value_type, stored.value)
+    return msgspec.structs.replace(
+        stored, name=declared.name, value_type=declared.value_type if kept else stored.value_type
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from weft.clock import Clock, SystemClock
+from weft.egress import Egress, EgressConfig, open_egress
+from weft.errors import ConfigError
 from weft.ids import Ids, TimeOrderedIds
 from weft.nodes import Limits, Services
 from weft.providers import (
@@ -103,6 +105,7 @@ async def open_runtime(
     ids: Ids | None = None,
     models: Models | None = None,
     sandbox: Sandbox | None = None,
+    egress: Egress | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open the store and whatever else runs need; leaving waits for running answers, within a bound.
 
@@ -112,6 +115,7 @@ async def open_runtime(
         ids: New identifiers.
         models: Who answers for models; made of the settings unless given.
         sandbox: Where code nodes run; the best that this machine allows unless given.
+        egress: Who sends the requests of flows; made of the settings unless given.
 
     Raises:
         ConfigError: A setting cannot be right.
@@ -120,7 +124,12 @@ async def open_runtime(
     """
     clock = clock or SystemClock()
     ids = ids or TimeOrderedIds()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the data folder {settings.data} cannot be made: {error.strerror}; choose another with --data"
+        ) from error
     secret = load_server_secret(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.database_url, clock=clock))
@@ -130,7 +139,17 @@ async def open_runtime(
         if sandbox is None:
             sandbox = open_sandbox(limits=_sandbox_limits(settings), concurrency=settings.sandbox.concurrency)
             stack.push_async_callback(sandbox.close)
-        services = Services(clock=clock, ids=ids, models=models, sandbox=sandbox, limits=limits_of(settings))
+        if egress is None:
+            egress = open_egress(_egress_config(settings))
+            stack.push_async_callback(egress.close)
+        services = Services(
+            clock=clock,
+            ids=ids,
+            models=models,
+            sandbox=sandbox,
+            limits=limits_of(settings),
+            egress=egress,
+        )
         await _first_rows(store, secret, clock, ids)
         local = settings.database_url.startswith("sqlite")
         lease = Lease(
@@ -178,6 +197,18 @@ def _models_config(settings: Settings) -> ModelsConfig:
         config,
         providers={name: timed(provider) for name, provider in config.providers.items()},
         default=None if config.default is None else timed(config.default),
+    )
+
+
+def _egress_config(settings: Settings) -> EgressConfig:
+    http = settings.http
+    return EgressConfig(
+        allow_private_addresses=http.allow_private_addresses,
+        connect_seconds=http.connect_seconds,
+        read_seconds=http.read_seconds,
+        write_seconds=http.write_seconds,
+        max_text_bytes=http.max_text_bytes,
+        max_file_bytes=http.max_file_bytes,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,10 +20,12 @@ from weft.errors import (
     RunError,
     TooManyRequestsError,
     UnauthorizedError,
+    UnavailableError,
     UnsupportedModelError,
     VariableError,
     WeftError,
 )
+from weft.server.json_text import encode
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ _TABLE: dict[type[BaseException], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
     ConflictError: (409, "conflict"),
     TooManyRequestsError: (429, "too_many_requests"),
+    UnavailableError: (503, "service_unavailable"),
     CredentialsError: (400, "provider_not_initialize"),
     QuotaExceededError: (400, "provider_quota_exceeded"),
     UnsupportedModelError: (400, "model_currently_not_support"),
@@ -71,7 +73,7 @@ class ApiError(WeftError):
 
 def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """The body that every error has: code, message and the status again."""
-    body = msgspec.json.encode({"code": code, "message": message, "status": status})
+    body = encode({"code": code, "message": message, "status": status})
     return Response(body, status, headers, media_type="application/json")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.responses import Response
 
+from weft.server.json_text import encode
 from weft.wire import WireModel
-
-_encode = msgspec.json.Encoder().encode
 
 
 def json_reply(body: object, status: int = 200) -> Response:
     """A JSON body, UTF-8, not ASCII-escaped."""
-    data = body.to_json() if isinstance(body, WireModel) else _encode(body)
+    data = body.to_json() if isinstance(body, WireModel) else encode(body)
     return Response(data, status, media_type="application/json")
 
 

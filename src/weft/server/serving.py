@@ -74,6 +74,7 @@ async def serving(runtime: Runtime, *, version: str) -> AsyncIterator[Serving]:
         yield Serving(host, port)
     finally:
         server.stop_listening()
+        runtime.runner.refuse_new()
         await runtime.runner.live.drain(settings.server.drain_seconds)
         server.should_exit = True
         await task
@@ -112,7 +113,7 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
@@ -120,3 +121,7 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {error.strerror or error}; "
             "choose another --port (0 takes a free one)"
         ) from error
+    # Connections inherit it. asyncio sets it only for sockets made with the protocol's number, which these
+    # are not, and without it every small answer waits for the client's delayed acknowledgement, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

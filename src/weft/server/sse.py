@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -34,6 +33,7 @@ from weft.events import (
     TextStreamed,
 )
 from weft.runs import LiveRun
+from weft.server.json_text import encode
 from weft.variables import Selector
 from weft.wire import PING, encode_frame
 
@@ -41,8 +41,6 @@ _SILENT_TYPES = frozenset({"iteration", "loop", "iteration-start", "loop-start"}
 """Containers tell of themselves in events of their own; the starts inside them are not told."""
 _MAX_WAITING = 16 * 1024 * 1024
 """Bytes that a reader may lag behind before it is dropped; its run goes on."""
-
-encode = msgspec.json.Encoder().encode
 
 
 class Teller:

@@ -95,7 +95,7 @@ class VariablePool:
         Raises:
             VariableError: There is no such variable.
         """
-        declared = self._types.get(selector[:2])
+        declared = self._types.get(selector)
         return declared if declared is not None else infer_type(self.get(selector))
 
     def forget(self, node_ids: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -164,11 +165,23 @@ def to_native(value: Value) -> object:
 
 
 def revive(value: object) -> Value:
-    """A value from decoded JSON: mappings that are file records become files again."""
+    """A value from decoded JSON: mappings that are file records become files again.
+
+    JSON that only looks like a file record stays a mapping, and what is nested too deeply to look into
+    stays as it is.
+    """
+    try:
+        return _revive(value)
+    except RecursionError:
+        return value  # type: ignore[return-value]  # decoded JSON holds nothing else
+
+
+def _revive(value: object) -> Value:
     if isinstance(value, list):
-        return [revive(item) for item in value]
+        return [_revive(item) for item in value]
     if isinstance(value, dict):
         if value.get("dify_model_identity") == "__dify__file__":
-            return msgspec.convert(value, File, strict=False)
-        return {str(key): revive(item) for key, item in value.items()}
+            with contextlib.suppress(msgspec.ValidationError):
+                return msgspec.convert(value, File, strict=False)
+        return {str(key): _revive(item) for key, item in value.items()}
     return value  # type: ignore[return-value]  # decoded JSON holds nothing else
