@@ -45,7 +45,11 @@ async def test_the_first_case_that_holds_decides_and_the_record_says_why() -> No
     }
 
     def group(case_id: str, value: str) -> Value:
-        compared = {"variable_selector": ["start", "q"], "comparison_operator": "is", "value": value}
+        compared: dict[str, Value] = {
+            "variable_selector": ["start", "q"],
+            "comparison_operator": "is",
+            "value": value,
+        }
         return {
             "case_id": case_id,
             "logical_operator": "and",

@@ -180,7 +180,7 @@ class ListOperatorNode(Node[ListOperatorConfig]):
         kind = infer_type(value)
         if kind not in _TYPES or not isinstance(value, list):
             raise NodeFailedError(
-                f"variable {name!r} is of type {kind}; only lists of texts, numbers, booleans or files will do"
+                f"variable {name!r} is of type {kind}, not a list of texts, numbers, booleans or files"
             )
         context.inputs = {"variable": value}
         context.process_data = {"variable": value}

@@ -109,7 +109,7 @@ class StartVariable(BaseModel):
             case "number":
                 return self._number(value)
             case "checkbox":
-                return _checkbox(value)
+                return _checkbox(self._plain(value))
             case "file":
                 return self._file(value, make_file)
             case "file-list":
@@ -119,7 +119,14 @@ class StartVariable(BaseModel):
                     raise self._refuse(f"{self.variable} in input form must be a dict")
                 return value  # type: ignore[no-any-return]  # decoded JSON
             case _:
-                return value  # type: ignore[no-any-return]  # decoded JSON
+                return self._plain(value)
+
+    def _plain(self, value: Any) -> Value:
+        """A value that may be anything but an object or a list with objects in it."""
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, dict) for item in items):
+            raise self._refuse(f"Invalid input type for {[self.variable]}")
+        return value.replace("\x00", "") if isinstance(value, str) else value
 
     def _text(self, value: object) -> str:
         if not isinstance(value, str):
@@ -222,9 +229,13 @@ class StartNode(Node[StartConfig]):
 
 
 def _schema_of(schema: dict[str, Any]) -> Draft7Validator:
-    from jsonschema import Draft7Validator  # slow to import, and few apps ask for JSON
+    from jsonschema import Draft7Validator, SchemaError  # slow to import, and few apps ask for JSON
     from referencing import Registry
 
+    try:
+        Draft7Validator.check_schema(schema)
+    except SchemaError as error:
+        raise ValueError(f"json_schema is no JSON Schema: {error.message}") from error
     return Draft7Validator(schema, registry=Registry())  # an empty registry fetches no address
 
 

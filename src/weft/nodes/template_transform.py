@@ -66,4 +66,5 @@ class TemplateTransformNode(Node[TemplateTransformConfig]):
         template = self._template
         if template is None:
             template = self._template = compile_jinja(self.config.template)
-        return NodeResult({"output": template.render(values, context.services.limits.max_template_chars)})
+        text = template.render(values, context.services.limits.max_template_chars)
+        return NodeResult({"output": text.replace("\0", "")})  # no database holds it

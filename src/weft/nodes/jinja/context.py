@@ -48,7 +48,7 @@ class MeteredContext(Context):
 
     def join(self, values: Sequence[Any]) -> str:
         """The texts of values in one, as ``~`` makes it."""
-        texts = [self.show(value) for value in values]
+        texts = [value if type(value) in TEXTS else self.show(value) for value in values]
         self.meter.copy_text(*texts)
         return "".join(texts)
 

@@ -31,7 +31,7 @@ class Meter:
 
     __slots__ = ("_left",)
 
-    def __init__(self, steps: int = MAX_STEPS) -> None:
+    def __init__(self, steps: int) -> None:
         self._left = steps
 
     def spend(self, steps: int) -> None:
@@ -144,5 +144,5 @@ def require_key(value: object) -> object:
 
 def _refuse() -> NoReturn:
     raise TemplateRuntimeError(
-        f"the template does too much (more than {MAX_STEPS} steps); loop over less, or make shorter texts"
+        "the template does too much; loop over fewer items, nest fewer lists, or make shorter texts"
     )

@@ -120,10 +120,12 @@ def search(meter: Meter, text: str, part: str, *, backwards: bool = False) -> No
 
 def cut(meter: Meter, value: Any, part: slice) -> Any:
     """``value[part]``."""
-    if isinstance(value, str):
-        meter.copy_text(value)
-    elif isinstance(value, list | tuple):
-        meter.copy_items(len(value))
+    if isinstance(value, str | list | tuple):
+        count = len(range(*part.indices(len(value))))
+        if isinstance(value, str):
+            meter.read(count)
+        else:
+            meter.copy_items(count)
     elif not isinstance(value, range | Undefined):
         raise TypeError(f"a {type(value).__name__} cannot be sliced")
     return value[part]

@@ -15,7 +15,7 @@ from weft.nodes.jinja.code import check_tree
 from weft.nodes.jinja.context import MeteredContext
 from weft.nodes.jinja.environment import MeteredEnvironment
 from weft.nodes.jinja.functions import FUNCTIONS
-from weft.nodes.jinja.meter import Meter
+from weft.nodes.jinja.meter import MAX_STEPS, Meter
 from weft.variables import File, to_native
 
 _MAX_TEMPLATE_CHARS: Final = 1_000_000
@@ -72,12 +72,13 @@ class JinjaTemplate:
             line = error.lineno if isinstance(error, TemplateSyntaxError) else None
             raise TemplateRenderError(_describe(error, line)) from error
 
-    def render(self, values: Mapping[str, object], max_chars: int) -> str:
+    def render(self, values: Mapping[str, object], max_chars: int, *, max_steps: int = MAX_STEPS) -> str:
         """The text that the template makes of these values.
 
         Args:
             values: By name; files appear as objects with their attributes.
             max_chars: How long the text may become.
+            max_steps: How much the template may do; a step is about a microsecond.
 
         Raises:
             TemplateRenderError: The template did something that cannot be done, took too many steps, or made
@@ -88,7 +89,7 @@ class JinjaTemplate:
             name: to_native(value) if isinstance(value, _PLAIN) else value for name, value in values.items()
         }
         context = MeteredContext(_ENVIRONMENT, {**FUNCTIONS, **given}, None, template.blocks)
-        context.meter = Meter()
+        context.meter = Meter(max_steps)
         pieces = []
         size = 0
         try:

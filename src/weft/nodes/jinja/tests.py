@@ -9,6 +9,7 @@ from jinja2 import Environment, pass_context, pass_environment
 from jinja2 import tests as jinja
 
 from weft.nodes.jinja.context import MeteredContext
+from weft.nodes.jinja.functions import Function
 
 # What is tested has any type.
 Test = Callable[..., Any]
@@ -53,6 +54,10 @@ def _is_test(environment: Environment, value: Any) -> bool:
     return isinstance(value, str) and value in environment.tests
 
 
+def _is_callable(value: Any) -> bool:
+    return isinstance(value, Function) or callable(value)
+
+
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "eq": ("==", "eq", "equalto"),
     "ne": ("!=", "ne"),
@@ -64,13 +69,14 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 _HARMLESS = (
-    "boolean", "callable", "defined", "escaped", "false", "float", "integer", "iterable", "mapping", "none",
+    "boolean", "defined", "escaped", "false", "float", "integer", "iterable", "mapping", "none",
     "number", "sameas", "sequence", "string", "true", "undefined",
 )  # fmt: skip
 
 TESTS: Mapping[str, Test] = {
     **{name: cast(Test, jinja.TESTS[name]) for name in _HARMLESS},
     **{name: _comparing(operator) for operator, names in _NAMES.items() for name in names},
+    "callable": _is_callable,
     "divisibleby": _of_number(jinja.test_divisibleby),
     "even": _of_number(jinja.test_even),
     "filter": _is_filter,
