@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     """A writer's connection to a database with one table."""
-    with engine(tmp_path / "weft.db", 1, begin="BEGIN IMMEDIATE").connect() as connection:
+    with engine(tmp_path / "weft.db", 1, begin=None).connect() as connection:
         with connection.begin():
             connection.execute(text("CREATE TABLE notes (id TEXT PRIMARY KEY, body BLOB)"))
         yield connection

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from weft.errors import StoreError
 from weft.store.handover import Handover
+from weft.store.statement import wrapped
 from weft.store.store import refusal
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ class SqliteStore:
         self._handover = Handover(self._loop.call_later)
         self._closed = False
         self._queue: SimpleQueue[_Write | None] = SimpleQueue()
-        self._writes = engine(path, busy_timeout, begin="BEGIN IMMEDIATE")
+        self._writes = engine(path, busy_timeout, begin=None)
         # The event loop must not hang where a thread may wait.
         self._quick = engine(path, min(busy_timeout, 1.0), begin=None, read_only=True).connect()
         snapshots = engine(path, busy_timeout, begin="BEGIN", read_only=True)
@@ -144,16 +146,44 @@ def write_group(connection: Connection, group: list[_Write], where: str) -> list
     """
     for attempt in (_together, _apart):
         try:
-            transaction = connection.begin()
-        except SQLAlchemyError as error:  # another process writes; waiting once more would not help
-            return [(done, None, _ours(error, where)) for _, done in group]
+            _driver(connection).execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # another process writes; waiting once more would not help
+            return [(done, None, _ours(wrapped("BEGIN", error), where)) for _, done in group]
         try:
-            with transaction:
-                return attempt(connection, group, where)
+            outcomes = attempt(connection, group, where)
+            _commit(connection)
+            return outcomes
         except Exception as error:  # a write may raise anything, and it belongs to its caller
+            _roll_back(connection)
             if len(group) == 1:
                 return [(group[0][1], None, _ours(error, where))]
     return [outcome for write in group for outcome in write_group(connection, [write], where)]
+
+
+def _commit(connection: Connection) -> None:
+    """End the transaction well: our own, or the one that SQLAlchemy believes to have begun meanwhile.
+
+    SQLAlchemy's own begin and commit cost more than a small write itself.
+    """
+    if connection.in_transaction():
+        connection.commit()
+        return
+    try:
+        _driver(connection).execute("COMMIT")
+    except sqlite3.Error as error:
+        raise wrapped("COMMIT", error) from error
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.in_transaction():
+        connection.rollback()
+    driver = _driver(connection)
+    if driver.in_transaction:
+        driver.execute("ROLLBACK")
+
+
+def _driver(connection: Connection) -> _Driver:
+    return cast(_Driver, connection.connection.driver_connection)
 
 
 def _together(connection: Connection, group: list[_Write], where: str) -> list[_Outcome]:
@@ -177,7 +207,7 @@ def _apart(connection: Connection, group: list[_Write], where: str) -> list[_Out
 def _kept(connection: Connection, fn: Callable[[Connection], object], where: str) -> object:
     """What `fn` returns, unless it lost the transaction: SQLite ends it by itself when the disk is full."""
     result = fn(connection)
-    if not cast(_Driver, connection.connection.driver_connection).in_transaction:
+    if not _driver(connection).in_transaction:
         raise StoreError(f"{where}: a write ended the transaction it was part of; nothing of it is kept")
     return result
 

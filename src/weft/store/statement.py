@@ -52,8 +52,8 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
-def _wrapped(text: str, error: sqlite3.Error) -> DBAPIError:
-    """The driver's error as SQLAlchemy would raise it, without the values."""
+def wrapped(text: str, error: sqlite3.Error) -> DBAPIError:
+    """The driver's error as SQLAlchemy would raise it, without the values of the statement."""
     kind = IntegrityError if isinstance(error, sqlite3.IntegrityError) else DBAPIError
     return kind(text, None, error, hide_parameters=True)
 
@@ -89,7 +89,7 @@ class Statement:
         try:
             _driver(connection).executemany(text, rows)
         except sqlite3.Error as error:
-            raise _wrapped(text, error) from error
+            raise wrapped(text, error) from error
 
     def row(self, connection: Connection, *values: object) -> Sequence[object] | None:
         """The first row found, or `None`."""
@@ -110,7 +110,7 @@ class Statement:
         try:
             return _driver(connection).execute(text, values)
         except sqlite3.Error as error:
-            raise _wrapped(text, error) from error
+            raise wrapped(text, error) from error
 
     def _text(self, connection: Connection) -> tuple[str, _Arrange | None]:
         dialect = connection.dialect
