@@ -363,3 +363,57 @@ def test_a_damaged_secret_is_not_replaced_silently(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("")
     with pytest.raises(ConfigError, match="fewer than 32 characters; restore it"):
         load_server_secret(Settings(data=tmp_path))
+
+
+def test_datasets_are_tables_whose_keys_are_never_shown_and_whose_folders_lie_beside_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "weft.toml").write_text(
+        '[datasets."my texts"]\nfolder = "docs"\n'
+        '[datasets.remote]\ndify = "https://host/v1"\napi_key = "env:DATASET_KEY"\n'
+    )
+    environ = {"WEFT_CONFIG": "etc/weft.toml", "DATASET_KEY": "dataset-hush"}
+    settings = load_settings(environ=environ, cwd=tmp_path)
+    assert settings.datasets == {
+        "my texts": {"folder": str(tmp_path / "etc" / "docs")},
+        "remote": {"dify": "https://host/v1", "api_key": "dataset-hush"},
+    }
+    assert [row for row in settings.describe() if row.name.startswith("datasets")] == [
+        SettingRow('datasets."my texts".folder', str(tmp_path / "etc" / "docs"), "weft.toml:2"),
+        SettingRow("datasets.remote.dify", "https://host/v1", "weft.toml:4"),
+        SettingRow("datasets.remote.api_key", "********", "weft.toml:5"),
+    ]
+    assert "hush" not in repr(settings)
+
+
+def test_a_dataset_has_to_be_a_table(tmp_path: Path) -> None:
+    assert refusal(cwd=tmp_path, toml='[datasets]\nhandbook = "docs"') == (
+        "datasets.handbook: the value (from weft.toml:2) is not allowed; "
+        'it has to be tables such as [datasets."handbook"]'
+    )
+
+
+def test_tools_are_tables_whose_keys_are_never_shown_and_whose_files_lie_beside_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "weft.toml").write_text(
+        '[tools."my api"]\nopenapi = "api.yml"\napi_key = "env:TOOL_KEY"\n'
+        "[tools.inline]\nopenapi = '{\"paths\": {}}'\n"
+        "[tools.lines]\nopenapi = '''\nopenapi: 3.1.0\npaths: {}\n'''\n"
+        '[tools.maps]\nmcp = "https://host/mcp"\nheaders = {X-Key = "env:TOOL_KEY"}\n'
+    )
+    environ = {"WEFT_CONFIG": "etc/weft.toml", "TOOL_KEY": "tool-hush"}
+    settings = load_settings(environ=environ, cwd=tmp_path)
+    assert settings.tools == {
+        "my api": {"openapi": str(tmp_path / "etc" / "api.yml"), "api_key": "tool-hush"},
+        "inline": {"openapi": '{"paths": {}}'},
+        "lines": {"openapi": "openapi: 3.1.0\npaths: {}\n"},
+        "maps": {"mcp": "https://host/mcp", "headers": {"X-Key": "tool-hush"}},
+    }
+    assert [row for row in settings.describe() if row.name.startswith('tools."my api"')] == [
+        SettingRow('tools."my api".openapi', str(tmp_path / "etc" / "api.yml"), "weft.toml:2"),
+        SettingRow('tools."my api".api_key', "********", "weft.toml:3"),
+    ]
+    assert "hush" not in repr(settings)

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from weft.clock import Clock
+from weft.egress import Egress, RefusingEgress
 from weft.events import ContainerKind, Event, Frame
 from weft.ids import Ids
 from weft.nodes.limits import Limits
 from weft.providers import Models, Usage
+from weft.retrieval import Datasets
 from weft.sandbox import Sandbox
+from weft.tools import Toolbox
 from weft.variables import MISSING, File, Selector, Value, VariablePool
 
 
@@ -54,6 +57,12 @@ class Services:
     models: Models
     sandbox: Sandbox
     limits: Limits
+    egress: Egress = field(default_factory=RefusingEgress)
+    """The way out for requests of flows; none are sent unless one is given."""
+    tools: Toolbox = field(default_factory=Toolbox)
+    """What tool and agent nodes call; what is built in and installed unless given."""
+    datasets: Datasets = field(default_factory=Datasets)
+    """What knowledge retrieval searches; there are none unless given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,8 @@ class RunInfo:
     history: History = field(default_factory=NoHistory)
     secrets: tuple[str, ...] = ()
     """Values of secret environment variables, to be masked in records."""
+    call_depth: int = 0
+    """How many workflows have called one another as tools to get here."""
 
 
 @dataclass(slots=True)
@@ -79,6 +90,15 @@ class NodeResult:
     """The way out that a branch takes."""
 
 
+def usage_metadata(usage: Usage) -> dict[str, Value]:
+    """What the record of a node says of the model calls in it."""
+    return {
+        "total_tokens": usage.total_tokens,
+        "total_price": format(usage.total_price, "f"),
+        "currency": usage.currency,
+    }
+
+
 @dataclass(slots=True)
 class FrameResult:
     """How one item or round of a container ended."""
@@ -88,6 +108,7 @@ class FrameResult:
     error_type: str = ""
     total_tokens: int = 0
     usage: Usage | None = None
+    """What its model calls used, where the engine counts that."""
     loop_ended: bool = False
     """A loop-end node of the loop that this is a round of was reached."""
 
@@ -180,6 +201,10 @@ class Context:
         self.usage: Usage | None = None
         self.files: list[File] = []
         self._port = port
+
+    def forget_attempt(self) -> None:
+        """Make room for what another attempt has to show; what this one showed has been told."""
+        self.inputs, self.process_data, self.outputs, self.metadata, self.files = {}, {}, {}, {}, []
 
     def emit(self, event: Event) -> None:
         """Say that something happened."""

@@ -12,8 +12,9 @@ from weft.errors import NodeFailedError
 from weft.events import ContainerAdvanced, ContainerFinished, ContainerStarted
 from weft.graph import NodeKind
 from weft.nodes.config import NodeConfig, SelectorField
-from weft.nodes.context import Context, NodeResult
+from weft.nodes.context import Context, NodeResult, usage_metadata
 from weft.nodes.node import Node
+from weft.providers import Usage
 from weft.variables import MISSING, Selector, Value, VariablePool
 
 ErrorMode = Literal["terminated", "continue-on-error", "remove-abnormal-output"]
@@ -93,10 +94,10 @@ class _Iteration:
         self._config = config
         self._context = context
         self._items = items
-        self._outputs: list[Value] = [None] * len(items)
-        self._dropped: set[int] = set()
+        self._outputs: dict[int, Value] = {}
+        """By item; what failed has none, unless the settings put a null there."""
         self._durations: dict[str, Value] = {}
-        self._tokens = 0
+        self._usage = Usage.zero()
         self._failure: NodeFailedError | None = None
         self._started_at = context.services.clock.now()
         self._began = context.services.clock.monotonic()
@@ -127,7 +128,6 @@ class _Iteration:
         except asyncio.CancelledError:
             self._finish("stopped", self._collected())
             raise
-        context.metadata.update(total_tokens=self._tokens, iteration_duration_map=self._durations)
         outputs: dict[str, Value] = {"output": self._collected()}
         if self._failure is not None:
             context.outputs = outputs
@@ -172,15 +172,15 @@ class _Iteration:
         began = clock.monotonic()
         result = await context.run_child("iteration", index, pool)
         self._durations[str(index)] = clock.monotonic() - began
-        self._tokens += result.total_tokens
+        if result.usage is not None:
+            self._usage += result.usage
         self._keep_conversation(pool)
         if result.error is None:
             value = pool.find(self._config.output_selector)
             self._outputs[index] = None if value is MISSING else value
-        elif self._config.error_handle_mode == "remove-abnormal-output":
-            self._dropped.add(index)
+        elif self._config.error_handle_mode == "continue-on-error":
+            self._outputs[index] = None
         elif self._config.error_handle_mode == "terminated" and self._failure is None:
-            self._dropped.update(range(index, len(self._items)))
             self._failure = NodeFailedError(result.error, error_type=result.error_type)
 
     def _keep_conversation(self, pool: VariablePool) -> None:
@@ -189,7 +189,7 @@ class _Iteration:
 
     def _collected(self) -> list[Value]:
         """The outputs so far; lists of lists become one list, where the settings say so."""
-        outputs = [value for index, value in enumerate(self._outputs) if index not in self._dropped]
+        outputs = [self._outputs[index] for index in sorted(self._outputs)]
         present = [value for value in outputs if value is not None]
         if self._config.flatten_output and present and all(isinstance(value, list) for value in present):
             return [item for value in present if isinstance(value, list) for item in value]
@@ -197,6 +197,7 @@ class _Iteration:
 
     def _finish(self, status: Literal["succeeded", "failed", "stopped"], output: Value) -> None:
         context, clock = self._context, self._context.services.clock
+        context.metadata.update(usage_metadata(self._usage), iteration_duration_map=self._durations)
         context.emit(
             ContainerFinished(
                 kind="iteration",
@@ -210,8 +211,8 @@ class _Iteration:
                 error=None if self._failure is None else str(self._failure),
                 steps=len(self._items),
                 elapsed_time=clock.monotonic() - self._began,
-                total_tokens=self._tokens,
-                metadata=context.metadata,
+                total_tokens=self._usage.total_tokens,
+                metadata=dict(context.metadata),
                 started_at=self._started_at,
                 at=clock.now(),
                 frame=context.frame,

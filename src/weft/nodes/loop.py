@@ -13,9 +13,10 @@ from weft.events import ContainerAdvanced, ContainerFinished, ContainerStarted
 from weft.graph import NodeKind, NodeSpec
 from weft.nodes.condition import Condition, ConditionList, LogicalOperator
 from weft.nodes.config import NodeConfig
-from weft.nodes.context import Context, NodeResult
+from weft.nodes.context import Context, NodeResult, usage_metadata
 from weft.nodes.node import Node
-from weft.variables import Selector, Value, ValueType, as_selector, coerce
+from weft.providers import Usage
+from weft.variables import ARRAY_TYPES, Selector, Value, ValueType, as_selector, coerce
 
 CompletedReason = Literal["loop_break", "loop_completed", "error"]
 
@@ -95,6 +96,8 @@ class LoopNode(Node[LoopConfig]):
 def _first_value(variable: LoopVariable, context: Context) -> Value:
     try:
         if variable.value_type == "constant":
+            if variable.value is None and variable.var_type in ARRAY_TYPES:
+                return []
             return coerce(variable.var_type, variable.value, name=variable.label)
         selector = as_selector(variable.value)
         if selector is None:
@@ -115,7 +118,7 @@ class _Loop:
         self._members = context.members()
         self._durations: dict[str, Value] = {}
         self._rounds: dict[str, Value] = {}
-        self._tokens = 0
+        self._usage = Usage.zero()
         self._round = 0
         self._started_at = context.services.clock.now()
         self._began = context.services.clock.monotonic()
@@ -169,7 +172,8 @@ class _Loop:
             context.merge_outputs(self._round)
             self._durations[str(self._round)] = clock.monotonic() - began
             self._rounds[str(self._round)] = self._values()
-            self._tokens += result.total_tokens
+            if result.usage is not None:
+                self._usage += result.usage
             self._round += 1
             if result.error is not None:
                 raise NodeFailedError(result.error, error_type=result.error_type)
@@ -213,7 +217,7 @@ class _Loop:
     ) -> NodeResult:
         context, clock = self._context, self._context.services.clock
         context.metadata.update(
-            total_tokens=self._tokens,
+            usage_metadata(self._usage),
             loop_duration_map=self._durations,
             loop_variable_map=self._rounds,
             completed_reason=reason,
@@ -231,8 +235,8 @@ class _Loop:
                 error=error,
                 steps=self._config.loop_count if steps is None else steps,
                 elapsed_time=clock.monotonic() - self._began,
-                total_tokens=self._tokens,
-                metadata=context.metadata,
+                total_tokens=self._usage.total_tokens,
+                metadata=dict(context.metadata),
                 started_at=self._started_at,
                 at=clock.now(),
                 frame=context.frame,

@@ -97,7 +97,7 @@ async def call_model(
             if first is None:
                 first = clock.monotonic()
             if chunk.text:
-                sink.text(chunk.text)
+                sink.text(chunk.text.replace("\0", ""))  # no database holds it
             if chunk.reasoning:
                 sink.reasoning(chunk.reasoning)
             if chunk.tool_calls:

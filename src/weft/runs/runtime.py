@@ -23,6 +23,7 @@ from weft.providers import (
     open_models,
     parse_models_config,
 )
+from weft.retrieval import open_datasets
 from weft.runs.app_version import Catalog
 from weft.runs.importing import ServedApp, serve_file
 from weft.runs.keys import admin_password, hash_key, operator_token
@@ -43,6 +44,7 @@ from weft.store import (
     open_store,
     workspaces,
 )
+from weft.tools import Toolbox, parse_tools_config
 
 WORKSPACE_ID = "00000000-0000-7000-8000-000000000001"
 """The workspace that every data directory begins with."""
@@ -142,6 +144,10 @@ async def open_runtime(
         if egress is None:
             egress = open_egress(_egress_config(settings))
             stack.push_async_callback(egress.close)
+        datasets = open_datasets(settings.datasets)
+        stack.push_async_callback(datasets.close)
+        tools = Toolbox(parse_tools_config(settings.tools))
+        stack.push_async_callback(tools.close)
         services = Services(
             clock=clock,
             ids=ids,
@@ -149,6 +155,8 @@ async def open_runtime(
             sandbox=sandbox,
             limits=limits_of(settings),
             egress=egress,
+            datasets=datasets,
+            tools=tools,
         )
         await _first_rows(store, secret, clock, ids)
         local = settings.database_url.startswith("sqlite")

@@ -34,6 +34,12 @@ _SECTIONS = {name.rpartition(".")[0] for name in _KNOWN} - {""}
 _TOP = list(dict.fromkeys(name.partition(".")[0] for name in _KNOWN))
 
 
+_SERVICES = ("providers", "datasets", "tools")
+"""Tables that hold keys."""
+_PATHS = {"datasets": "folder", "tools": "openapi"}
+"""Keys in tables that name something on this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Given:
     value: object
@@ -141,7 +147,7 @@ def _with_secrets(
         return {
             key: _with_secrets((*path, key), inner, file, environ, problems) for key, inner in value.items()
         }
-    if path[0] == "providers" and len(path) > 2 and holds_secret(path[2:]):
+    if path[0] in _SERVICES and len(path) > 2 and holds_secret(path[2:]):
         return _secret(path, value, file, environ, problems)
     return value
 
@@ -170,7 +176,20 @@ def _in_folder(given: dict[str, _Given], folder: Path) -> dict[str, _Given]:
     data = given.get("data")
     if data is not None and isinstance(data.value, str | Path) and str(data.value):
         given["data"] = _Given(folder / Path(data.value).expanduser(), data.source)
+    for name, key in _PATHS.items():
+        entry = given.get(name)
+        if entry is not None and isinstance(entry.value, dict):
+            tables = {title: _beside(table, key, folder) for title, table in entry.value.items()}
+            given[name] = _Given(tables, entry.source)
     return given
+
+
+def _beside(table: object, key: str, folder: Path) -> object:
+    """A table with the path in it made absolute; what is a text of many lines or JSON is no path."""
+    path = table.get(key) if isinstance(table, dict) else None
+    if isinstance(table, dict) and isinstance(path, str) and path and not re.match(r"\s*\{|.*\n", path):
+        return {**table, key: str(folder / Path(path).expanduser())}
+    return table
 
 
 def _nested(given: Mapping[str, _Given]) -> dict[str, object]:

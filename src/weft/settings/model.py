@@ -297,6 +297,23 @@ class Settings(Section):
         description="What a model costs, one table each.",
         json_schema_extra={"default": "none", "allowed": 'tables such as [prices."openai/gpt-4o"]'},
     )
+    datasets: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="What knowledge retrieval searches, by the id that apps have for it: a `folder` of text "
+        "files, a `dify` server, or an `external` knowledge service, the last two with their `api_key`, "
+        "which may be `env:NAME`.",
+        json_schema_extra={"default": "none", "allowed": 'tables such as [datasets."handbook"]'},
+    )
+
+    tools: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Tools by the name of their provider in apps: the operations of an API, by the `openapi` "
+        "file that describes it, the tools of an `mcp` server, or keys for an installed provider. A key or "
+        "header may be `env:NAME`.",
+        json_schema_extra={"default": "none", "allowed": 'tables such as [tools."my api"]'},
+    )
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
 

@@ -23,7 +23,7 @@ SYNONYMS = {
 MASK = "********"
 _SECRET_KEY = re.compile(r"(^|_)(key|token|secret|password)$")
 
-TABLES = ("providers", "prices")
+TABLES = ("providers", "prices", "datasets", "tools")
 """Settings that hold tables by name; only `weft.toml` can give them."""
 
 
@@ -58,7 +58,7 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def holds_secret(path: Sequence[str]) -> bool:
-    """Whether a text at this path inside a provider's table is never shown: a key, or a header."""
+    """Whether a text at this path inside a table of a service is never shown: a key, or a header."""
     return bool(_SECRET_KEY.search(path[-1])) or "headers" in path
 
 

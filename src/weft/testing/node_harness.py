@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from weft.egress import Egress, RefusingEgress
 from weft.errors import CodeFailedError, WeftError
 from weft.events import ROOT, ContainerKind, Event, Frame
 from weft.graph import NodeSpec
@@ -40,6 +41,7 @@ from weft.providers import (
 )
 from weft.registry import Registry
 from weft.sandbox import Language, Sandbox, SandboxLimits
+from weft.tools import Toolbox
 from weft.variables import Value, ValueType, VariablePool
 
 RunChild = Callable[[Context, ContainerKind, int, VariablePool], Awaitable[FrameResult]]
@@ -207,6 +209,9 @@ async def run_node(
     models: Models | ChatModel | None = None,
     prices: PriceTable | None = None,
     sandbox: Sandbox | None = None,
+    egress: Egress | None = None,
+    tools: Toolbox | None = None,
+    secrets: Sequence[str] = (),
     history: History | Sequence[Turn] = (),
     limits: Limits | None = None,
     clock: StillClock | None = None,
@@ -225,6 +230,9 @@ async def run_node(
             model repeats what it is told.
         prices: What models cost; nothing by default. Counts only with a single `ChatModel`.
         sandbox: Runs code; without it code fails.
+        egress: Sends requests; without it they fail.
+        tools: What may be called; what is built in unless given.
+        secrets: Values of secret environment variables.
         history: The conversation so far, or its exchanges, oldest first.
         limits: How much the node may do.
         clock: The run's clock; it stands still.
@@ -257,6 +265,8 @@ async def run_node(
             models=gateway,
             sandbox=sandbox or FakeSandbox(),
             limits=limits or Limits(),
+            egress=egress or RefusingEgress(),
+            tools=tools or Toolbox(),
         ),
         run=RunInfo(
             run_id="run",
@@ -265,6 +275,7 @@ async def run_node(
             user="user",
             conversation_id="conversation",
             history=FakeHistory(history) if isinstance(history, Sequence) else history,
+            secrets=tuple(secrets),
         ),
         port=port,
     )

@@ -1,0 +1,1 @@
+"""Tools that need no key, under the names that Dify gives them."""
