@@ -346,8 +346,6 @@ class FrameRun:
         node, context = execution.node, execution.context
         message, type_name = str(failure), failure_type(failure)
         if node.error_strategy is None:
-            if self._stream is not None:
-                self._stream.done(node)
             self._state.emit(
                 self._finished(
                     execution, "failed", outputs=context.outputs, error=message, error_type=type_name

@@ -189,7 +189,7 @@ class FrameStream(Response):
     def __init__(self, *, ping_seconds: float, on_leave: Callable[[bool], None]) -> None:
         self.background = None
         self._ping_seconds = ping_seconds
-        self._on_leave = on_leave
+        self._on_leave: Callable[[bool], None] | None = on_leave
         self._waiting: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -198,11 +198,16 @@ class FrameStream(Response):
 
     def put(self, frames: Iterable[bytes]) -> None:
         """Add frames to send."""
+        if self._left:
+            return
         for frame in frames:
             self._waiting.append(frame)
             self._size += len(frame)
         if self._size > _MAX_WAITING:
+            # Sending may wait for this reader for ever, so what it has missed is given up here.
             self._left = True
+            self._waiting.clear()
+            asyncio.get_running_loop().call_soon(self._let_go)
         self._rouse()
 
     def end(self) -> None:
@@ -222,11 +227,12 @@ class FrameStream(Response):
                     if not begun:  # not before there is something to say, so that both leave together
                         begun = True
                         await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
-                    body = b"".join(self._waiting)
+                    body, last = b"".join(self._waiting), self._ended
                     self._waiting.clear()
                     self._size = 0
-                    await send({"type": "http.response.body", "body": body, "more_body": not self._ended})
-                    if self._ended:
+                    # The end may come while this waits for the reader; then there is more to send.
+                    await send({"type": "http.response.body", "body": body, "more_body": not last})
+                    if last:
                         break
                 else:
                     if begun and watch is None:
@@ -240,7 +246,13 @@ class FrameStream(Response):
             self._timer.cancel()
             if watch is not None:
                 watch.cancel()
-            self._on_leave(self._left)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Say once that nothing more is sent."""
+        tell, self._on_leave = self._on_leave, None
+        if tell is not None:
+            tell(self._left)
 
     def _ping(self) -> None:
         self.put((PING,))

@@ -1,0 +1,436 @@
+"""What a server that runs chatflows owes its callers: observable behaviour, one row each.
+
+A row is either shown by tests that carry its id (``@pytest.mark.requirement("api-28")``) or waits for a
+part that is not built (`later`). `divergence` says where we knowingly differ from the original; the tests
+show what we do. An id stays with its row for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One observable behaviour."""
+
+    id: str
+    sentence: str
+    source: str
+    later: str = ""
+    """Which part is missing, while no test can show it."""
+    divergence: str = ""
+    """How we differ from the original on purpose."""
+
+
+UPLOADS: Final = "uploads of files are not built"
+AUDIO: Final = "speech is not built"
+FEEDBACK: Final = "feedback is not built"
+SUGGESTIONS: Final = "suggested questions are not built"
+ANNOTATIONS: Final = "annotations are not built"
+END_USERS: Final = "the end user endpoint is not built"
+COMPLETION: Final = "completion apps are not built"
+FORMS: Final = "human input is not built"
+TRIGGERS: Final = "trigger nodes are not built"
+COMMANDS: Final = "no caller can pause a run or change its variables from outside"
+
+_API: Final[Mapping[int | str, str]] = {
+    # Transport and keys
+    1: "A call without a key is refused with 401 and told which scheme to use.",
+    2: "An Authorization header without a blank is refused as if it were missing.",
+    3: "Another scheme than Bearer is refused with 401.",
+    4: "A key that nobody knows is refused with 401.",
+    5: "The word Bearer is read regardless of case.",
+    6: "A key to a dataset opens no app.",
+    7: "An app whose API is switched off answers 403.",
+    8: "A deleted key is refused at once.",
+    9: "A wrong key hides a malformed body.",
+    10: "An unknown path answers 404 as JSON.",
+    11: "A wrong method answers 405 and names the right ones.",
+    12: "A path segment that is no UUID where one belongs answers 404.",
+    13: "Every answer names the server's version and environment.",
+    14: "A body on a GET is ignored.",
+    15: "The root of the API answers without a key.",
+    # Body and user
+    16: "A body of another content type is refused with 415.",
+    17: "Malformed JSON is a bad request.",
+    18: "An empty body is a bad request.",
+    19: "JSON that is no object is a bad request.",
+    20: "A body without a user is refused before anything else in it is looked at.",
+    21: "A message without inputs and query is refused by the name of a field.",
+    22: "An empty user counts as missing.",
+    23: "A number as user is the same user as its text.",
+    24: "A wrong kind of app is told before the rest of the body is validated.",
+    25: "A missing user is told before a wrong kind of app.",
+    26: "Keys that nobody knows are ignored.",
+    27: "A user of more than 255 characters is refused.",
+    # Sending, blocking
+    28: "A message is answered whole unless a stream is asked for.",
+    29: "A whole answer carries usage with prices as text, resources and a place for an annotation.",
+    30: "A null response mode means blocking.",
+    31: "An unknown response mode is refused.",
+    32: "An empty query is refused.",
+    33: "A query that is no text is refused.",
+    34: "A message without inputs is refused.",
+    35: "NUL characters vanish from the query.",
+    36: "A conversation id that is no UUID is refused.",
+    37: "A blank conversation id begins a new conversation.",
+    38: "An unknown conversation answers 404.",
+    39: "Another user's conversation answers 404.",
+    40: "Another app's conversation answers 404, even for the same user.",
+    41: "A message with a conversation id goes on with that conversation.",
+    42: "A workflow id that is no UUID is a bad request.",
+    43: "An unknown workflow version answers 404.",
+    44: "The draft cannot be run.",
+    45: "An older published version can be asked to answer.",
+    46: "An app without a published version cannot be asked.",
+    47: "A run that fails is a 400 that says why, and its message is kept as an error.",
+    48: "A number for a text input is refused.",
+    49: "A text longer than its limit is refused.",
+    50: "A text exactly as long as its limit is accepted.",
+    51: "A choice that is not offered is refused.",
+    52: "A number may come as text.",
+    53: "A text that is no number is refused for a number.",
+    54: "A blank text for a number becomes null.",
+    55: "Inputs that are not declared vanish.",
+    56: "Inputs are validated with every message; those of the conversation are no substitute.",
+    57: "An app that is as busy as it may be answers 429 until a run has ended.",
+    58: "A parent message in the request is ignored.",
+    # Files in messages
+    59: "An uploaded file can come with a message.",
+    60: "An upload id that is no UUID is refused.",
+    61: "A local file without an upload id is refused.",
+    62: "An unknown upload is refused.",
+    63: "Another user's upload is refused.",
+    64: "A file without a transfer method is skipped.",
+    65: "A remote file without an address is skipped.",
+    66: "A kind of file that the app does not take is refused.",
+    67: "More images than allowed are refused.",
+    68: "More files than allowed are refused.",
+    69: "An app that takes no files ignores them, whatever they look like.",
+    70: "What is wrong with a request is a plain error even when a stream was asked for.",
+    # Streaming
+    71: "A stream begins with workflow_started and ends with message_end and workflow_finished.",
+    72: "Every event of a stream carries the same task, conversation, message and creation time.",
+    73: "The deltas of a stream, joined, are the stored answer.",
+    74: "workflow_started shows the inputs with the system variables and why the run began.",
+    75: "Every node that starts finishes under the same execution id, counted from 1.",
+    76: "message_end names the message and tells the usage.",
+    77: "workflow_finished tells status and number of steps.",
+    78: "A failed run streams workflow_finished and error, and no message_end.",
+    79: "An unknown conversation is a plain 404 even when a stream was asked for.",
+    80: "Pings without data keep a silent stream alive.",
+    81: "A run goes on and is stored when its client leaves.",
+    82: "An annotation that fits is streamed as the answer without any run.",
+    83: "A node that is tried again tells so before it finishes.",
+    84: "An iteration tells of its rounds in events of its own.",
+    85: "Text of any script arrives unescaped.",
+    # Stop
+    86: "The owner can stop a run; what was said so far is kept.",
+    87: "Nobody but the owner can stop a run.",
+    88: "Stopping an unknown task succeeds.",
+    89: "Stopping needs a user.",
+    90: "The chat path stops no workflow app.",
+    91: "Stopping a finished task changes nothing.",
+    # Conversations
+    92: "Conversations are listed newest change first, twenty at a time, with exactly seven fields.",
+    93: "One user's conversations are not another's.",
+    94: "Without a user the shared default user's conversations are listed.",
+    95: "Pages of conversations follow one another without gaps and repeats.",
+    96: "A limit outside of 1 to 100 is refused.",
+    97: "An unknown order is refused.",
+    98: "Conversations can be listed oldest first.",
+    99: "A cursor that is no conversation of the user answers 404.",
+    100: "A cursor that is no UUID is refused.",
+    101: "An empty cursor means the first page.",
+    102: "Query keys that nobody knows are ignored.",
+    103: "A new message moves its conversation to the top.",
+    104: "A new conversation is called after the first twenty characters of its query.",
+    105: "Inputs fill the opening statement and are kept with the conversation.",
+    106: "A new conversation gets a title in the background, and only a new one.",
+    107: "A conversation can be renamed.",
+    108: "A rename needs a name unless one is to be made up.",
+    109: "A blank name is no name.",
+    110: "A name can be made up on request.",
+    111: "Nobody but the owner can rename a conversation.",
+    112: "A name of more than 255 characters is refused.",
+    113: "Nobody but the owner can delete a conversation.",
+    114: "Deleting demands a JSON body.",
+    115: "A deleted conversation is gone from the lists, and its messages with it.",
+    116: "A conversation can be deleted once.",
+    117: "A deleted conversation takes no message.",
+    118: "A workflow app has no conversations.",
+    # Messages
+    119: "Messages are listed oldest first with all their fields.",
+    120: "Pages of messages lead back in time.",
+    121: "Messages need a conversation id.",
+    122: "An empty conversation id has no messages.",
+    123: "A conversation id that is no UUID is refused in the list of messages.",
+    124: "Messages of an unknown conversation or of another user's answer 404.",
+    125: "A cursor of another conversation answers 404.",
+    126: "A limit above 100 is refused in the list of messages.",
+    127: "A message can be liked.",
+    128: "A message has one feedback of its user.",
+    129: "A feedback can be taken back.",
+    130: "A feedback that is not there cannot be taken back.",
+    131: "A feedback without a rating takes it back.",
+    132: "An unknown rating is refused.",
+    133: "Nobody can rate another user's message.",
+    134: "Feedback needs a user.",
+    135: "All feedback of an app can be listed.",
+    136: "The list of feedback has bounds.",
+    137: "Questions to follow a message can be suggested.",
+    138: "Suggestions need a user.",
+    139: "Suggestions need an own message.",
+    140: "Suggestions can be off.",
+    141: "An unknown message is told before suggestions are off.",
+    142: "A completion app suggests nothing.",
+    # Conversation variables
+    143: "The first message stores every variable of the conversation, shown as text with its type.",
+    144: "Variables are found by a part of the name, regardless of case.",
+    145: "A variable name with a blank is refused.",
+    146: "Pages of variables follow one another.",
+    147: "A cursor that is no variable of the conversation answers 404.",
+    148: "A variable can be given a value that the next run sees.",
+    149: "A value of the wrong type is refused by the names of both types.",
+    150: "A number may have a fraction.",
+    151: "An object is shown as JSON text.",
+    152: "An array takes elements of its type only.",
+    153: "A change needs a value.",
+    154: "An unknown variable answers 404.",
+    155: "Nobody but the owner can see or change variables.",
+    # Files and audio
+    156: "A file can be uploaded.",
+    157: "An upload needs a file.",
+    158: "An upload is one file.",
+    159: "An upload needs a file name.",
+    160: "A file name has no path characters.",
+    161: "An image has a largest size.",
+    162: "Any extension can be uploaded.",
+    163: "A document has a largest size.",
+    164: "A file name may be of any script.",
+    165: "A file that was never used cannot be previewed.",
+    166: "A file that was used can be previewed.",
+    167: "A preview can be an attachment.",
+    168: "Another app's file cannot be previewed.",
+    169: "The attachment switch is a boolean.",
+    170: "HTML is always an attachment.",
+    171: "A part of an audio file can be asked for.",
+    172: "A signed address needs no key and expires.",
+    173: "Transcription needs a file.",
+    174: "Audio is transcribed.",
+    175: "Transcription takes audio only.",
+    176: "Audio has a largest size.",
+    177: "Transcription can be off.",
+    178: "Text is spoken.",
+    179: "An answer is spoken.",
+    180: "Speech needs a text.",
+    181: "Speech needs a known message.",
+    182: "Speech can be off.",
+    # Application, end users, annotations
+    183: "An app tells its name, kind and tags.",
+    184: "An app tells what a front end needs before the first message.",
+    185: "An app without a published version has no parameters.",
+    186: "Features that are off are told as such.",
+    187: "An app tells the icons of its tools.",
+    188: "An app tells how it presents itself.",
+    189: "An app without a site answers 403.",
+    190: "An end user can be looked up.",
+    191: "Another app's end user cannot.",
+    192: "An annotation can be made.",
+    193: "An annotation needs an answer.",
+    194: "Annotations are listed in pages.",
+    195: "A bad page number means the first page of annotations.",
+    196: "Annotations are searched.",
+    197: "An annotation can be changed.",
+    198: "Another app's annotation cannot.",
+    199: "An annotation can be deleted.",
+    200: "An annotation can be deleted once.",
+    201: "Annotation replies can be switched on.",
+    202: "Switching is a job that can be watched.",
+    203: "A job is known under its own action.",
+    204: "A job that runs is not started twice.",
+    205: "Switching on needs a threshold.",
+    206: "Switching off needs nothing.",
+    207: "An unknown action is refused.",
+    208: "An unknown job is refused.",
+    # Runs, logs, neighbours
+    209: "A run can be looked up with inputs and outputs as objects.",
+    210: "An unknown run or another app's answers 404.",
+    211: "A completion app has no runs.",
+    212: "A failed run tells its error.",
+    213: "The log lists runs newest first with who caused them.",
+    214: "The log can be filtered by status.",
+    215: "A status that cannot be filtered by is refused.",
+    216: "The log is searched by inputs, outputs and user.",
+    217: "The log is searched by run id.",
+    218: "A percent sign in a search is a percent sign.",
+    219: "The log can be cut by time.",
+    220: "A time that cannot be read is refused.",
+    221: "The log can be filtered by exact user.",
+    222: "An unknown account is refused as a filter.",
+    223: "The log's pages have bounds.",
+    224: "A page past the end of the log is empty.",
+    225: "A workflow app runs and answers whole.",
+    226: "A failed run of a workflow app is a 200 that says so.",
+    227: "A chatflow is no workflow app.",
+    228: "A workflow app streams text chunks and no message.",
+    229: "An unknown version of a workflow app answers 404.",
+    230: "Stopping a workflow task succeeds.",
+    231: "A completion app answers without a conversation.",
+    232: "A chatflow is no completion app.",
+    # Human input
+    233: "A form pauses the stream.",
+    234: "A form pauses a whole answer.",
+    235: "A paused message shows its form.",
+    236: "A paused run is told as such.",
+    237: "A form can be fetched.",
+    238: "Another app's key fetches no form.",
+    239: "A form demands its inputs.",
+    240: "A form takes its own actions only.",
+    241: "A form needs a user.",
+    242: "Whoever has the token can submit a form.",
+    243: "A form can be submitted once.",
+    244: "A stream can be opened before a form is submitted.",
+    245: "A finished run is told in one frame.",
+    246: "Another user cannot watch a run.",
+    247: "Watching a run needs a user.",
+    248: "A resumed message is one message.",
+    249: "A form expires.",
+    250: "Of two submissions one wins.",
+}
+
+_DSL: Final[Mapping[int | str, str]] = {
+    # Traversal, errors, status
+    12: "Values pass through a flow with their types, whatever they hold.",
+    13: "Whether a text contains another is decided with regard to case.",
+    14: "A node where branches meet runs once, as soon as all ways into it are decided.",
+    15: "What lies behind a branch that was not taken does not start, however deep.",
+    16: "A way that was not taken does not hold up a node that another way reaches.",
+    17: "A branch without an edge ends the run well and empty.",
+    18: "Parallel nodes all run before the node that joins them.",
+    19: "An island stays silent, and a node that waits for it does not run.",
+    "19a": "What only a root that did not begin the run leads to is skipped, what it shares runs.",
+    20: "A node that fails without a strategy fails the run, and nothing behind it starts.",
+    21: "A failing node with a fail branch goes that way, and the run succeeds in part.",
+    22: "A node with a fail branch that succeeds goes the other way.",
+    23: "A failing node with default values goes on with them.",
+    24: "A wrong setting of an http node is a failure that a strategy catches.",
+    25: "A node that is tried again and then works succeeds, the run in part.",
+    26: "Once all tries are used up the strategy decides.",
+    27: "A branch is not tried again.",
+    28: "A run that goes over a limit fails and names it.",
+    29: "A run that is stopped before its first node shows only its end.",
+    30: "A stop in the middle of a reply starts no further node and ends the stream once.",
+    31: "A run can be paused from outside.",
+    32: "A paused run can be taken up again.",
+    33: "A run's variables can be changed from outside.",
+    34: "Of two ends with the same output the last to finish wins.",
+    # Streaming
+    35: "A reply streams piece by piece before the answer node starts, and is the whole answer.",
+    36: "An answer without a model streams text and variables in order.",
+    37: "Answers that follow each other are never mixed up, whatever finishes first.",
+    38: "Only the side of a branch that is taken is heard.",
+    39: "Texts of parallel answers do not interleave.",
+    40: "An answer keeps the order of its variables, whichever model is first.",
+    41: "An end streams its outputs separated by newlines, a template in one piece.",
+    42: "An end streams a model's reply as it comes.",
+    43: "What a decision still holds back is streamed once it is made.",
+    44: "The output of a code node is streamed once, when it is there.",
+    45: "A variable of a branch that was not taken is left out.",
+    46: "A variable that nothing provides does not hold up the rest.",
+    47: "A conversation variable is shown with the value that the run gives it.",
+    48: "Only what an answer refers to is streamed, and twice if it is referred to twice.",
+    49: "A model that is asked again after it had begun takes nothing back.",
+    50: "Thoughts are kept apart from the answer where the node says so.",
+    51: "What only looks like a thought is text, and a thought without end is one.",
+    52: "Thoughts stay in the answer where the node says so.",
+    53: "Thoughts that no answer shows are not streamed.",
+    54: "Values that are no text are shown as lists, JSON and words.",
+    55: "An answer in a loop speaks in every round.",
+    # Public stream
+    112: "A chatflow's stream tells its start, the whole answer and its end once each.",
+    113: "A chatflow that fails ends with an error.",
+    114: "A workflow app that fails ends with its status.",
+    115: "A stopped run ends as stopped.",
+    116: "A container is told of in its own events only.",
+    117: "A retry is told under the id of the execution.",
+    118: "The second message finds the variables of the first and counts itself.",
+    119: "A conversation variable keeps its new value though the run fails.",
+    120: "A stream that is silent sends pings.",
+    121: "A missing input is a plain 400.",
+    122: "A document that was retrieved twice is one resource.",
+    123: "A paused run goes on with a new stream.",
+}
+
+_LATER: Final[Mapping[str, str]] = {
+    **{
+        f"api-{row}": reason
+        for rows, reason in (
+            ((59, 60, 63, *range(156, 173)), UPLOADS),
+            (range(173, 183), AUDIO),
+            ((82, *range(192, 209)), ANNOTATIONS),
+            (range(127, 137), FEEDBACK),
+            (range(137, 143), SUGGESTIONS),
+            ((190, 191), END_USERS),
+            ((211, 231, 232), COMPLETION),
+            (range(233, 251), FORMS),
+        )
+        for row in rows
+    },
+    "dsl-19a": TRIGGERS,
+    "dsl-31": COMMANDS,
+    "dsl-32": FORMS,
+    "dsl-33": COMMANDS,
+    "dsl-123": FORMS,
+}
+
+_DIVERGENCE: Final[Mapping[str, str]] = {
+    "api-10": "The original answers an HTML page.",
+    "api-12": "The original answers an HTML page.",
+    "api-19": "The original fails with 500.",
+    "api-27": "The original fails with 500.",
+    "api-57": "The original answers 400 invalid_param with the same text.",
+    "api-71": "The original of 1.12 sends workflow_finished before message_end.",
+    "api-74": "The original of 1.12 does not say why a run began.",
+    "api-81": "The original may leave the message empty when the client leaves.",
+    "api-86": "The original has a race in which a stopped run shows as failed.",
+    "api-87": "The original lets any user of the app stop a run.",
+    "api-112": "The original fails with 500.",
+    "api-113": "The original of 1.12 deletes anybody's conversation.",
+    "api-116": "The original of 1.12 always answers 204.",
+    "api-119": "The original of 1.12 has no extra contents.",
+    "api-147": "The original answers 400 with an empty text.",
+    "api-149": "The original words it differently.",
+    "api-151": "The original prints its programming language's form.",
+    "api-209": "The original of 1.12 sends inputs and outputs as JSON text.",
+    "api-210": "The original of 1.12 answers 200 with nulls.",
+    "api-213": "The original logs runs of workflow apps only.",
+    "dsl-46": "The original's stream stalls at the variable; ours goes on when the answer node has run.",
+    "dsl-48": "The original streams nothing the second time; ours streams the text again.",
+}
+
+
+def _rows() -> Iterator[Requirement]:
+    for prefix, source, sentences in (
+        ("api", "Dify service API", _API),
+        ("dsl", "Dify DSL", _DSL),
+    ):
+        for row, sentence in sentences.items():
+            id = f"{prefix}-{row}"
+            yield Requirement(
+                id=id,
+                sentence=sentence,
+                source=source,
+                later=_LATER.get(id, ""),
+                divergence=_DIVERGENCE.get(id, ""),
+            )
+
+
+REQUIREMENTS: Final[Mapping[str, Requirement]] = {row.id: row for row in _rows()}
+"""All rows by id."""
+
+if unknown := {*_LATER, *_DIVERGENCE} - set(REQUIREMENTS):
+    raise KeyError(f"remarks about rows that are not there: {sorted(unknown)}")
