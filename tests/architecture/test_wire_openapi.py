@@ -229,7 +229,7 @@ def test_every_documented_schema_has_a_model_or_a_reason() -> None:
 
 def test_every_documented_event_is_in_the_union_and_the_others_are_recorded() -> None:
     ours = {_event_name(kind) for kind in _event_kinds()}
-    assert ours - set(CONTRACT["events"]) == {"agent_message", "agent_thought"}
+    assert ours - set(CONTRACT["events"]) == {"agent_message", "agent_thought", "reasoning_chunk"}
     assert set(CONTRACT["events"]) <= ours
 
 

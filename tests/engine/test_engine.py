@@ -53,7 +53,12 @@ async def test_a_run_tells_everything_once_and_in_order() -> None:
     inputs: dict[str, Value] = {"city": "Köln", "sys.query": "Hi?"}
     at = [began + timedelta(seconds=seconds) for seconds in range(6)]
     work_is: Data = {"node_id": "work", "node_type": "do", "title": "The work", "predecessor_id": "start"}
-    answer_is: Data = {"node_id": "answer", "node_type": "answer", "title": "The answer", "predecessor_id": "work"}
+    answer_is: Data = {
+        "node_id": "answer",
+        "node_type": "answer",
+        "title": "The answer",
+        "predecessor_id": "work",
+    }
     assert told.events == [
         TextStreamed("> ", ("answer", "answer"), "answer"),
         NodeStarted(

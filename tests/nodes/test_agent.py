@@ -263,9 +263,10 @@ FILE = File(id="f", filename="a.txt", url="https://files/a.txt")
 @pytest.mark.parametrize(
     ("messages", "observation"),
     [
-        ([TextMessage("a"), TextMessage("b")], "a\nb"),
+        ([TextMessage("a"), TextMessage("b")], "ab"),
         ([LinkMessage("https://a")], "A link for the user: https://a"),
         ([JsonMessage({"a": "ä"})], '{"a":"ä"}'),
+        ([JsonMessage({"a": 1}), TextMessage('{"a": 1}'), VariableMessage("a", 1)], '{"a": 1}'),
         ([VariableMessage("n", [1]), VariableMessage("t", "x")], "n: [1]\nt: x"),
         ([VariableMessage("t", "x", stream=True), VariableMessage("t", "y", stream=True)], "t: xy"),
         ([FileMessage(FILE)], "A file has been made and the user has it already."),

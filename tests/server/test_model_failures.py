@@ -99,15 +99,26 @@ async def test_what_was_said_before_a_failure_is_streamed_and_kept(
     assert (stream.answer, message["answer"], message["status"]) == ("one two", "one two", "error")
 
 
-async def test_after_a_failure_the_conversation_goes_on_without_it(flow: Caller, fake: FakeModels) -> None:
-    first = await flow.said("one")
-    id = first["conversation_id"]
-    fake.then(Behaviour(status=500, body=refusal("server_error")))
+async def test_after_a_failure_the_conversation_goes_on_without_it(house: House, fake: FakeModels) -> None:
+    flow = await house.serve(
+        apps.chatflow(
+            [
+                apps.start(),
+                apps.llm("llm", prompt_template=[], memory=apps.MEMORY),
+                apps.answer("{{#llm.text#}}"),
+            ],
+            "start > llm > answer",
+        )
+    )
+    id = (await flow.said("one"))["conversation_id"]
+    fake.then(Behaviour(text="half an answer", break_after=3))
     refused = await flow.chat("two", conversation_id=id)
     third = await flow.said("three", conversation_id=id)
+    stored = [(message["answer"], message["status"]) for message in await flow.messages(id)]
     assert (refused.status, third["answer"]) == (400, "three")
-    statuses = [message["status"] for message in await flow.messages(id)]
-    assert statuses == ["normal", "error", "normal"]
+    assert stored == [("one", "normal"), ("half an", "error"), ("three", "normal")]
+    asked = [message["content"] for message in fake.requests[-1].json["messages"]]
+    assert asked == ["one", "one", "three"]
 
 
 async def test_a_workflow_app_tells_a_failed_model_as_a_failed_run(house: House, fake: FakeModels) -> None:

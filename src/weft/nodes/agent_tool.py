@@ -15,15 +15,14 @@ from weft.nodes.tool_call import ToolFold, call_tool, caller_of, find_server_too
 from weft.providers import Tool as ModelTool
 from weft.tools import (
     Caller,
+    FileMessage,
     ImageMessage,
-    JsonMessage,
     LinkMessage,
     Tool,
     ToolError,
     ToolFileError,
     ToolMessage,
     ToolParameter,
-    VariableMessage,
     arguments_schema,
 )
 from weft.variables import MISSING, File, Value, to_native
@@ -78,38 +77,50 @@ class AgentTool:
         """Call it with what the model says; a failure is something to observe as well."""
         names = {parameter.name for parameter in self.open}
         given = {**{name: value for name, value in arguments.items() if name in names}, **self._fixed}
-        fold = ToolFold(context, parent_id)
-        said: list[str] = []
+        seen = _Seen(ToolFold(context, parent_id))
         try:
-            await call_tool(self._tool, given, caller, lambda message: said.append(_observe(message, fold)))
+            await call_tool(self._tool, given, caller, seen.take)
         except ToolError as error:
-            told = f"The tool failed: {error}"
-            return Observation(told, given, fold.files, str(error))
-        said += [f"{name}: {fold.variables[name]}" for name in sorted(fold.streamed)]
-        text = "\n".join(part for part in said if part) or "The tool has done its work and says nothing."
+            return Observation(f"The tool failed: {error}", given, seen.files, str(error))
+        return Observation(seen.text(), given, seen.files)
+
+
+class _Seen:
+    """What a tool says, in words for a model."""
+
+    def __init__(self, fold: ToolFold) -> None:
+        self.files = fold.files
+        self._fold = fold
+        self._notes: list[str] = []
+
+    def take(self, message: ToolMessage) -> None:
+        match message:
+            case LinkMessage():
+                self._notes.append(f"A link for the user: {message.url}")
+                return
+            case ImageMessage():
+                self._notes.append(
+                    "A picture has been made and is shown to the user already; only tell them so."
+                )
+            case FileMessage():
+                self._notes.append("A file has been made and the user has it already.")
+        try:
+            self._fold.take(message)
+        except ToolFileError as error:
+            self._notes.append(f"({error})")
+
+    def text(self) -> str:
+        """All of it; objects and variables count only where there is no text, which tells the same."""
+        fold = self._fold
+        said = "".join(fold.text)
+        if not said:
+            data = [_as_json(item) for item in fold.objects]
+            data += [f"{name}: {_as_json(value)}" for name, value in fold.variables.items()]
+            said = "\n".join(data)
+        text = "\n".join(part for part in (said, *self._notes) if part)
         if len(text) > _MAX_OBSERVATION:
-            text = f"{text[:_MAX_OBSERVATION]}\n(cut here; the whole has {len(text)} characters)"
-        return Observation(text, given, fold.files)
-
-
-def _observe(message: ToolMessage, fold: ToolFold) -> str:
-    match message:
-        case LinkMessage():
-            return f"A link for the user: {message.url}"
-        case JsonMessage():
-            return msgspec.json.encode(to_native(message.value)).decode()
-        case VariableMessage():
-            fold.take(message)
-            return "" if message.stream else f"{message.name}: {_as_json(message.value)}"
-        case ImageMessage():
-            fold.take(message)
-            return "A picture has been made and is shown to the user already; only tell them so."
-    try:
-        files = len(fold.files)
-        text = fold.take(message)
-    except ToolFileError as error:
-        return f"({error})"
-    return text if len(fold.files) == files else "A file has been made and the user has it already."
+            return f"{text[:_MAX_OBSERVATION]}\n(cut here; the whole has {len(text)} characters)"
+        return text or "The tool has done its work and says nothing."
 
 
 def _as_json(value: Value) -> str:

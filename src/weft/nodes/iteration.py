@@ -9,12 +9,11 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from weft.errors import NodeFailedError
-from weft.events import ContainerAdvanced, ContainerFinished, ContainerStarted
 from weft.graph import NodeKind
 from weft.nodes.config import NodeConfig, SelectorField
-from weft.nodes.context import Context, NodeResult, usage_metadata
+from weft.nodes.container import Rounds
+from weft.nodes.context import Context, NodeResult
 from weft.nodes.node import Node
-from weft.providers import Usage
 from weft.variables import MISSING, Selector, Value, VariablePool
 
 ErrorMode = Literal["terminated", "continue-on-error", "remove-abnormal-output"]
@@ -96,27 +95,12 @@ class _Iteration:
         self._items = items
         self._outputs: dict[int, Value] = {}
         """By item; what failed has none, unless the settings put a null there."""
-        self._durations: dict[str, Value] = {}
-        self._usage = Usage.zero()
         self._failure: NodeFailedError | None = None
-        self._started_at = context.services.clock.now()
-        self._began = context.services.clock.monotonic()
+        self._rounds = Rounds(context, "iteration")
 
     async def run(self) -> NodeResult:
         context = self._context
-        context.emit(
-            ContainerStarted(
-                kind="iteration",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                inputs=context.inputs,
-                length=len(self._items),
-                at=self._started_at,
-                frame=context.frame,
-            )
-        )
+        self._rounds.begin(len(self._items))
         try:
             if self._config.is_parallel:
                 await self._run_parallel()
@@ -153,27 +137,12 @@ class _Iteration:
                 group.create_task(work())
 
     async def _run_item(self, index: int) -> None:
-        context, clock = self._context, self._context.services.clock
+        context = self._context
         pool = context.pool.overlay()
         pool.set(context.node_id, "item", self._items[index])
         pool.set(context.node_id, "index", index)
-        context.emit(
-            ContainerAdvanced(
-                kind="iteration",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                index=index,
-                at=clock.now(),
-                frame=context.frame,
-            )
-        )
-        began = clock.monotonic()
-        result = await context.run_child("iteration", index, pool)
-        self._durations[str(index)] = clock.monotonic() - began
-        if result.usage is not None:
-            self._usage += result.usage
+        self._rounds.advance(index)
+        result = await self._rounds.run(index, pool)
         self._keep_conversation(pool)
         if result.error is None:
             value = pool.find(self._config.output_selector)
@@ -196,25 +165,5 @@ class _Iteration:
         return outputs
 
     def _finish(self, status: Literal["succeeded", "failed", "stopped"], output: Value) -> None:
-        context, clock = self._context, self._context.services.clock
-        context.metadata.update(usage_metadata(self._usage), iteration_duration_map=self._durations)
-        context.emit(
-            ContainerFinished(
-                kind="iteration",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                status=status,
-                inputs=context.inputs,
-                outputs={"output": output},
-                error=None if self._failure is None else str(self._failure),
-                steps=len(self._items),
-                elapsed_time=clock.monotonic() - self._began,
-                total_tokens=self._usage.total_tokens,
-                metadata=dict(context.metadata),
-                started_at=self._started_at,
-                at=clock.now(),
-                frame=context.frame,
-            )
-        )
+        error = None if self._failure is None else str(self._failure)
+        self._rounds.finish(status, {"output": output}, steps=len(self._items), error=error)

@@ -9,13 +9,12 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from weft.errors import NodeFailedError, VariableError
-from weft.events import ContainerAdvanced, ContainerFinished, ContainerStarted
 from weft.graph import NodeKind, NodeSpec
 from weft.nodes.condition import Condition, ConditionList, LogicalOperator
 from weft.nodes.config import NodeConfig
-from weft.nodes.context import Context, NodeResult, usage_metadata
+from weft.nodes.container import Rounds
+from weft.nodes.context import Context, NodeResult
 from weft.nodes.node import Node
-from weft.providers import Usage
 from weft.variables import ARRAY_TYPES, Selector, Value, ValueType, as_selector, coerce
 
 CompletedReason = Literal["loop_break", "loop_completed", "error"]
@@ -116,29 +115,15 @@ class _Loop:
         self._context = context
         self._labels = [variable.label for variable in config.loop_variables]
         self._members = context.members()
-        self._durations: dict[str, Value] = {}
-        self._rounds: dict[str, Value] = {}
-        self._usage = Usage.zero()
+        self._held: dict[str, Value] = {}
+        """The loop variables after each round."""
         self._round = 0
-        self._started_at = context.services.clock.now()
-        self._began = context.services.clock.monotonic()
+        self._rounds = Rounds(context, "loop")
 
     async def run(self) -> NodeResult:
         context = self._context
         context.inputs = {"loop_count": self._config.loop_count, **self._values()}
-        context.emit(
-            ContainerStarted(
-                kind="loop",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                inputs=context.inputs,
-                length=self._config.loop_count,
-                at=self._started_at,
-                frame=context.frame,
-            )
-        )
+        self._rounds.begin(self._config.loop_count)
         if self._begins_broken():
             return self._end("succeeded", {}, steps=0, reason="loop_break")
         try:
@@ -162,18 +147,14 @@ class _Loop:
             return False
 
     async def _run_rounds(self) -> CompletedReason:
-        context, clock = self._context, self._context.services.clock
+        context = self._context
         while True:
             if self._round:
-                self._advance()
+                self._rounds.advance(self._round)
             context.pool.forget(self._members)
-            began = clock.monotonic()
-            result = await context.run_child("loop", self._round, context.pool)
+            result = await self._rounds.run(self._round, context.pool)
             context.merge_outputs(self._round)
-            self._durations[str(self._round)] = clock.monotonic() - began
-            self._rounds[str(self._round)] = self._values()
-            if result.usage is not None:
-                self._usage += result.usage
+            self._held[str(self._round)] = self._values()
             self._round += 1
             if result.error is not None:
                 raise NodeFailedError(result.error, error_type=result.error_type)
@@ -183,21 +164,6 @@ class _Loop:
                 return "loop_break"
             if self._round >= self._config.loop_count:
                 return "loop_completed"
-
-    def _advance(self) -> None:
-        context = self._context
-        context.emit(
-            ContainerAdvanced(
-                kind="loop",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                index=self._round,
-                at=context.services.clock.now(),
-                frame=context.frame,
-            )
-        )
 
     def _values(self) -> dict[str, Value]:
         node_id = self._context.node_id
@@ -215,31 +181,11 @@ class _Loop:
         steps: int | None = None,
         error: str | None = None,
     ) -> NodeResult:
-        context, clock = self._context, self._context.services.clock
-        context.metadata.update(
-            usage_metadata(self._usage),
-            loop_duration_map=self._durations,
-            loop_variable_map=self._rounds,
-            completed_reason=reason,
-        )
-        context.emit(
-            ContainerFinished(
-                kind="loop",
-                execution_id=context.execution_id,
-                node_id=context.node_id,
-                node_type=context.node_type,
-                title=context.title,
-                status=status,
-                inputs=context.inputs,
-                outputs=outputs,
-                error=error,
-                steps=self._config.loop_count if steps is None else steps,
-                elapsed_time=clock.monotonic() - self._began,
-                total_tokens=self._usage.total_tokens,
-                metadata=dict(context.metadata),
-                started_at=self._started_at,
-                at=clock.now(),
-                frame=context.frame,
-            )
+        self._rounds.finish(
+            status,
+            outputs,
+            steps=self._config.loop_count if steps is None else steps,
+            error=error,
+            metadata={"loop_variable_map": self._held, "completed_reason": reason},
         )
         return NodeResult(outputs)

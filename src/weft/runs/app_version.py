@@ -81,12 +81,12 @@ class AppVersion:
     def models(self) -> list[tuple[str, str]]:
         """Provider and name of the models that the app's nodes call, in order, each once."""
         needs = (
-            need.name.rpartition("/")
+            _provider_and_model(need.name)
             for node in self.graph.nodes.values()
             for need in node.behaviour.needs()
             if need.kind == "model"
         )
-        return list(dict.fromkeys((provider, name) for provider, _, name in needs))
+        return list(dict.fromkeys(needs))
 
 
 class Catalog:
@@ -120,6 +120,13 @@ class Catalog:
             if len(self._versions) > _KEEP:
                 self._versions.popitem(last=False)
         return found
+
+
+def _provider_and_model(need: str) -> tuple[str, str]:
+    """Take apart ``provider/model``, where a provider is one word or three, and a model any number."""
+    parts = need.split("/")
+    words = 3 if len(parts) > 3 else 1
+    return "/".join(parts[:words]), "/".join(parts[words:])
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ class Recorder:
         self._files: list[File] = []
         self._flushed = clock.monotonic()
         self._writes: set[asyncio.Task[None]] = set()
+        self._failed: list[Callable[[Connection], None]] = []
+        """Writes that the store has refused; they are tried again with the end of the run."""
         self._order = asyncio.Lock()
         """Writes happen one after the other: of two values of a variable the later has to stay."""
 
@@ -142,7 +144,14 @@ class Recorder:
             message = self._finished_message(live.message, outcome, now, show_resources=show_resources)
             files = [self._message_file(live.message.id, file, now) for file in self._files]
         executions, self._executions = self._executions, []
-        await self._store.write(lambda connection: runs.finish(connection, run, message, executions, files))
+        failed, self._failed = self._failed, []
+
+        def write(connection: Connection) -> None:
+            for fn in failed:
+                fn(connection)
+            runs.finish(connection, run, message, executions, files)
+
+        await self._store.write(write)
         live.run, live.message = run, message
 
     def _finished_message(
@@ -177,7 +186,10 @@ class Recorder:
             return
         changed = msgspec.structs.replace(variable, value=event.value, updated_at=self._clock.now())
         self._variables[variable.name] = changed
-        self._write(lambda connection: conversation_variables.upsert(connection, [changed]))
+        # The newest value when it comes to it, so that a write that is made up for later takes nothing back.
+        self._write(
+            lambda connection: conversation_variables.upsert(connection, [self._variables[variable.name]])
+        )
 
     def _flush_if_late(self) -> None:
         now = self._clock.monotonic()
@@ -187,14 +199,15 @@ class Recorder:
             self._write(lambda connection: node_executions.append(connection, executions))
 
     def _write(self, fn: Callable[[Connection], None]) -> None:
-        """Store something without waiting for it; `finish` waits for all of it."""
+        """Store something without waiting for it; `finish` waits for all of it, and makes up for failures."""
 
         async def write() -> None:
             try:
                 async with self._order:
                     await self._store.write(fn)
             except StoreError:
-                log.exception("part of the record of run %s could not be stored", self._live.run.id)
+                log.exception("part of the record of run %s could not be stored yet", self._live.run.id)
+                self._failed.append(fn)
 
         task = asyncio.create_task(write())
         self._writes.add(task)

@@ -68,7 +68,11 @@ class ServerSettings(Section):
 class Limits(Section):
     """What one run may use before it fails with an error that names the limit."""
 
-    max_steps: int = Field(default=500, ge=1, description="Nodes that one run may start, retries included.")
+    max_steps: int = Field(
+        default=500,
+        ge=1,
+        description="Nodes that one run may start, retries included, those inside containers not.",
+    )
     max_run_seconds: float = Field(default=1200, gt=0, description="Duration of one run.")
     max_call_depth: int = Field(
         default=5, ge=1, description="Workflows that call one another as tools, one inside the other."

@@ -25,7 +25,8 @@ class FrozenClock:
         self._start = start
         self._passed = 0.0
         self._holds = holds
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._sleepers: dict[asyncio.Future[None], float] = {}
+        """When each of them is to wake."""
         self._someone_sleeps = asyncio.Event()
 
     def now(self) -> datetime:
@@ -43,24 +44,21 @@ class FrozenClock:
             self._passed += max(0.0, seconds)
             await asyncio.sleep(0)
             return
-        sleeper = (self._passed + seconds, asyncio.get_running_loop().create_future())
-        self._sleepers.append(sleeper)
+        waking = asyncio.get_running_loop().create_future()
+        self._sleepers[waking] = self._passed + seconds
         self._someone_sleeps.set()
         self.advance(0)
         try:
-            await sleeper[1]
+            await waking
         finally:
-            if sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
-            if not self._sleepers:
-                self._someone_sleeps.clear()
+            self._rouse(waking)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and wake those who have slept long enough."""
         self._passed += seconds
-        for wake_at, waiting in self._sleepers:
-            if wake_at <= self._passed and not waiting.done():
-                waiting.set_result(None)
+        for waking, wake_at in list(self._sleepers.items()):
+            if wake_at <= self._passed:
+                self._rouse(waking)
 
     def set(self, now: datetime) -> None:
         """Set the hands, as an operator does: `now` jumps, no time passes, nobody wakes."""
@@ -69,3 +67,10 @@ class FrozenClock:
     async def sleeper(self) -> None:
         """Wait until somebody sleeps; only of use where the clock holds."""
         await self._someone_sleeps.wait()
+
+    def _rouse(self, waking: asyncio.Future[None]) -> None:
+        self._sleepers.pop(waking, None)
+        if not self._sleepers:
+            self._someone_sleeps.clear()
+        if not waking.done():
+            waking.set_result(None)

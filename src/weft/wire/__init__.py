@@ -138,6 +138,8 @@ if TYPE_CHECKING:
     from weft.wire.stream import NodeStartedData as NodeStartedData
     from weft.wire.stream import NodeStartedEvent as NodeStartedEvent
     from weft.wire.stream import PingEvent as PingEvent
+    from weft.wire.stream import ReasoningChunkData as ReasoningChunkData
+    from weft.wire.stream import ReasoningChunkEvent as ReasoningChunkEvent
     from weft.wire.stream import RoundsCompletedData as RoundsCompletedData
     from weft.wire.stream import RoundsNextData as RoundsNextData
     from weft.wire.stream import RoundsStartedData as RoundsStartedData
@@ -209,7 +211,8 @@ _NAMES = {
         IterationNextEvent IterationStartedEvent LoopCompletedEvent LoopNextData LoopNextEvent
         LoopStartedEvent MessageEndEvent MessageEvent MessageFileEvent MessageReplaceEvent NodeEvent
         NodeFinishedData NodeFinishedEvent NodeRetryData NodeRetryEvent NodeStartedData NodeStartedEvent
-        PingEvent RoundsCompletedData RoundsNextData RoundsStartedData StreamEvent StreamEventBase
+        PingEvent ReasoningChunkData ReasoningChunkEvent RoundsCompletedData RoundsNextData
+        RoundsStartedData StreamEvent StreamEventBase
         TextChunkData TextChunkEvent TextReplaceData TextReplaceEvent TtsMessageEndEvent TtsMessageEvent
         UnknownEvent WorkflowFinishedData WorkflowFinishedEvent WorkflowPausedData WorkflowPausedEvent
         WorkflowStartedData WorkflowStartedEvent encode_stream_event parse_stream_event

