@@ -61,6 +61,17 @@ async def test_a_clock_that_holds_wakes_those_whose_time_has_come() -> None:
     assert (woken, clock.slept) == (["soon", "late"], [5, 2])
 
 
+async def test_a_sleeper_that_was_woken_is_none_any_more() -> None:
+    clock = FrozenClock(holds=True)
+    task = asyncio.create_task(clock.sleep(1))
+    await clock.sleeper()
+    clock.advance(1)
+    waiting = asyncio.create_task(clock.sleeper())
+    await task
+    assert not waiting.done()
+    waiting.cancel()
+
+
 async def test_a_sleep_of_no_length_is_over_at_once_also_where_the_clock_holds() -> None:
     async with asyncio.timeout(1):
         await FrozenClock(holds=True).sleep(0)

