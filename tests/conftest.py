@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,18 @@ import pytest
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Logging belongs to the whole process; a command that runs in it sets it up, so it is put back."""
+    root, ours = logging.getLogger(), logging.getLogger("weft")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="session")

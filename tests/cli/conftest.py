@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +19,3 @@ def weft(tmp_path: Path, bytecode: Path) -> Weft:
     folder = tmp_path / "work"
     folder.mkdir()
     return Weft(folder, tmp_path / "data", bytecode)
-
-
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """For commands in this process: logging belongs to the whole of it, so it is put back."""
-    root, ours = logging.getLogger(), logging.getLogger("weft")
-    before = root.handlers[:], root.level, ours.level
-    yield
-    root.handlers[:], root.level, ours.level = before[0], before[1], before[2]
-    logging.captureWarnings(False)

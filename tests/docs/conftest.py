@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,14 @@ def programs() -> Iterator[Path]:
     with TemporaryDirectory(prefix="weft-docs-") as folder:
         address = f"{folder}/server"
         client = (HERE / "warm_client.py").read_text(encoding="utf-8")
+        Path(folder, "clients").mkdir()
         for name in ("weft", "pytest", "interpreter"):
+            asks = Path(folder, "clients", name)
+            asks.write_text(client.replace(_ADDRESS, repr(address)), encoding="utf-8")
             program = Path(folder, name)
-            program.write_text(f"#!{sys.executable} -SE\n" + client.replace(_ADDRESS, repr(address)))
+            # By way of a shell, because the first line of a program takes no path with a blank in it.
+            python, asker = shlex.quote(sys.executable), shlex.quote(str(asks))
+            program.write_text(f'#!/bin/sh\nexec {python} -SE {asker} "$@"\n', encoding="utf-8")
             program.chmod(0o755)
         command = [sys.executable, "-m", "tests.docs.warm_server", address]
         with Popen(command, cwd=ROOT, stdout=PIPE, text=True) as server:

@@ -385,6 +385,16 @@ async def test_what_a_failed_attempt_has_said_is_not_taken_back_and_the_next_one
     ]
 
 
+async def test_a_model_that_breaks_off_and_is_asked_again_is_shown_to_its_end_dsl_49() -> None:
+    script = Script([Rule(chunks=["Hel"], error="BadReplyError", times=1), Rule(chunks=["Hel", "lo"])])
+    nodes = {"start": start(), "llm": llm(**retried(1)), "answer": answer("{{#llm.text#}}!")}
+    told = await play(
+        nodes, "start > llm > answer", values={"sys.query": "Hi"}, model=ScriptedModel(script=script)
+    )
+    assert told.story[3:8] == ["llm:'Hel'", "R1(llm)", "llm:'Hel'", "llm:'lo'", "llm:''"]
+    assert told.outcome.outputs == {"answer": "Hello!"}
+
+
 async def test_a_plain_value_of_a_node_that_was_tried_again_is_shown_once_dsl_49() -> None:
     nodes = {"start": start(), "n": falter(1, lambda _: {"x": 1}, **retried(1)), "a": answer("{{#n.x#}}")}
     told = await play(nodes, "start > n > a")

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import BOUND, Data, Play, Setting, Told, answer, choose, do, graph, play, start
@@ -21,6 +21,10 @@ pytestmark = pytest.mark.anyio
 
 KINDS = ["give", "say", "choose", "fail-branch", "default-value"]
 HANDLES = {"choose": ["true", "false"], "fail-branch": ["source", "fail-branch"]}
+
+
+UNHURRIED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy."""
 
 
 @dataclass
@@ -120,7 +124,7 @@ def text_of(told: Told, drawn: Drawn, id: str, *, skipped_too: bool) -> str:
     return text
 
 
-@settings(max_examples=100, deadline=None)
+@UNHURRIED
 @given(drawn=graphs())
 async def test_what_is_shown_is_what_the_only_answer_says(drawn: Drawn) -> None:
     told = await play(drawn.nodes, *drawn.ways)
@@ -131,7 +135,7 @@ async def test_what_is_shown_is_what_the_only_answer_says(drawn: Drawn) -> None:
     assert told.outcome.outputs == whole
 
 
-@settings(max_examples=100, deadline=None)
+@UNHURRIED
 @given(drawn=graphs(answers=4))
 async def test_answers_never_mix_and_nothing_is_lost(drawn: Drawn) -> None:
     told = await play(drawn.nodes, *drawn.ways)
@@ -140,7 +144,7 @@ async def test_answers_never_mix_and_nothing_is_lost(drawn: Drawn) -> None:
     assert told.answer in {"".join(order) for order in permutations(texts)}
 
 
-@settings(max_examples=100, deadline=None)
+@UNHURRIED
 @given(drawn=graphs(answers=3, fatal=True), stop_after=st.one_of(st.none(), st.integers(0, 25)))
 async def test_whatever_ends_a_run_each_node_that_started_has_one_end(
     drawn: Drawn, stop_after: int | None

@@ -293,6 +293,44 @@ async def test_what_the_store_refused_on_the_way_is_stored_with_the_end(
     assert failures == []
 
 
+async def test_writes_of_a_run_never_overtake_each_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may have many connections; of two values of a variable the later one has to stay."""
+    write = house.store.write
+    waiting: list[asyncio.Event] = []
+    most = 0
+
+    async def last_comes_first(fn: Callable[[Connection], object]) -> object:
+        nonlocal most
+        turn = asyncio.Event()
+        waiting.append(turn)
+        most = max(most, len(waiting))
+        asyncio.get_running_loop().call_soon(lambda: waiting[-1].set())
+        await turn.wait()
+        waiting.remove(turn)
+        result = await write(fn)
+        if waiting:
+            waiting[-1].set()
+        return result
+
+    version = await house.serve(
+        {
+            "start": start(),
+            "one": assign("conversation.n", "+=", 1),
+            "two": assign("conversation.n", "+=", 1),
+            "three": assign("conversation.n", "+=", 1),
+        },
+        "start > one > two > three",
+        conversation_variables=(variable("n", "number", 0),),
+    )
+    heard = await house.start(version)
+    monkeypatch.setattr(house.store, "write", last_comes_first)
+    await heard.ended()
+    assert [row.value for row in await house.variable_rows(heard)] == [3]
+    assert most == 1
+
+
 async def test_a_node_that_was_running_when_the_run_failed_is_stored_as_stopped(house: House) -> None:
     never, ready = Gate(), Gate()
 

@@ -151,6 +151,21 @@ async def test_a_message_leaves_these_rows(house: House) -> None:
     assert len({run.id, run.log_id, run.task_id, message.id, message.conversation_id}) == 5
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"), [(0, "0 left"), (1.5, "1.5 left"), (None, " left")], ids=["zero", "number", "nothing"]
+)
+async def test_an_opening_statement_shows_inputs_as_they_read(
+    house: House, given: float | None, shown: str
+) -> None:
+    version = await house.serve(
+        {"start": start({"variable": "n", "type": "number"}), "a": answer("x")},
+        "start > a",
+        features={"opening_statement": "{{n}} left"},
+    )
+    heard = await house.ask(version, inputs={"n": given})
+    assert (await house.conversation_row(heard)).introduction == shown
+
+
 async def test_the_events_of_a_run_begin_and_end_with_the_run_s_own(house: House) -> None:
     version = await house.serve(ECHO, "start > answer")
     heard = await house.ask(version, "Hi")
