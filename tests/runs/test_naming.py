@@ -71,7 +71,6 @@ async def test_a_model_is_not_given_the_whole_of_a_long_message(store: Store) ->
     "model",
     [
         pytest.param(TitleModel(" "), id="nothing-said"),
-        pytest.param(TitleModel("x", error=CredentialsError("no key")), id="failing"),
         pytest.param(ScriptedModel(script=Script([Rule(reply="not asked")])), id="script"),
     ],
 )
@@ -100,8 +99,13 @@ async def test_a_slow_model_delays_nobody_and_is_given_up_on(
         await heard.live.ended()
         assert (await house.conversation_row(heard)).name == LONG[:20] + "…"
         await heard.ended()
-    assert (await house.conversation_row(heard)).name == LONG[:47] + "..."
+    assert (await house.conversation_row(heard)).name == LONG[:20] + "…"
     await house.runner.close(1)
+
+
+async def test_a_failing_model_leaves_the_name_of_birth(store: Store) -> None:
+    model = TitleModel("x", error=CredentialsError("no key"))
+    assert await name_of(store, model, LONG) == LONG[:20] + "…"
 
 
 async def test_whatever_goes_wrong_the_conversation_keeps_its_name(

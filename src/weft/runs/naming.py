@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import aclosing
 
-from weft.errors import WeftError
+from weft.errors import CredentialsError, ProviderTimeoutError
 from weft.providers import ChatRequest, Message, Models, ScriptedModel
-
-log = logging.getLogger(__name__)
 
 _LONGEST_TITLE = 75
 _LONGEST_QUERY = 2000
@@ -29,26 +26,34 @@ def provisional_name(query: str) -> str:
 
 
 async def title(query: str, models: Models, candidates: list[tuple[str, str]]) -> str:
-    """A title made by the first of the app's models; a cut of the query where there is none or it fails.
+    """A title made by the first of the app's models; a cut of the query where there is no model to ask.
 
     Args:
         query: The first message.
         models: Who answers for a model.
         candidates: Provider and name of the app's own models.
+
+    Raises:
+        ProviderError: The model failed, or took too long; the conversation keeps the name that it has.
     """
+    text = ""
     for provider, name in candidates[:1]:
         try:
             text = await asyncio.wait_for(_ask(query, models, provider, name), _PATIENCE)
-        except (WeftError, TimeoutError) as error:
-            log.info("no title from %s/%s: %s", provider, name, error)
-            break
-        if text:
-            return text if len(text) <= _LONGEST_TITLE else text[:_LONGEST_TITLE] + "..."
+        except TimeoutError as error:
+            raise ProviderTimeoutError(
+                f"no title after {_PATIENCE:g} s", provider=provider, model=name
+            ) from error
+    if text:
+        return text if len(text) <= _LONGEST_TITLE else text[:_LONGEST_TITLE] + "..."
     return query if len(query) <= 50 else query[:47] + "..."
 
 
 async def _ask(query: str, models: Models, provider: str, name: str) -> str:
-    model, served = models.resolve(provider, name)
+    try:
+        model, served = models.resolve(provider, name)
+    except CredentialsError:
+        return ""  # nobody answers for it
     if isinstance(model, ScriptedModel):
         return ""  # a script answers what tests and demos ask, and knows nothing of titles
     request = ChatRequest(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from weft.errors import InvalidRequestError, NotFoundError
+from weft.errors import InvalidRequestError, NotFoundError, ProviderError
 from weft.server.call import CHAT_MODES, Call
 from weft.server.path import path_id
 from weft.server.reply import json_reply, no_content
@@ -98,18 +98,24 @@ def shown(conversation: Conversation) -> dict[str, object]:
 
 
 async def _made_up_name(call: Call, conversation_id: str, end_user_id: str) -> str:
-    def read(connection: Connection) -> Message | None:
-        if conversations.find(connection, call.app.id, conversation_id, end_user_id=end_user_id) is None:
-            raise _absent(conversation_id)
-        return messages.find_first(connection, call.app.id, conversation_id)
+    """A name for the conversation's first message; the one that it has where the model fails."""
 
-    first = await call.runtime.store.read(read)
+    def read(connection: Connection) -> tuple[Conversation, Message | None]:
+        found = conversations.find(connection, call.app.id, conversation_id, end_user_id=end_user_id)
+        if found is None:
+            raise _absent(conversation_id)
+        return found, messages.find_first(connection, call.app.id, conversation_id)
+
+    conversation, first = await call.runtime.store.read(read)
     if first is None:
         raise InvalidRequestError("Message Not Exists.")
     version = await call.published()
     if version is None:
         raise InvalidRequestError("Workflow not published")
-    return await call.runtime.runner.name_conversation(version, first.query)
+    try:
+        return await call.runtime.runner.name_conversation(version, first.query)
+    except ProviderError:
+        return conversation.name
 
 
 def _absent(conversation_id: str) -> NotFoundError:
