@@ -31,6 +31,18 @@ PAIRS = [
         (records.ConversationVariable, "conversation_variables"),
         (records.Run, "runs"),
         (records.NodeExecution, "node_executions"),
+        (records.StoredFile, "files"),
+        (records.Form, "forms"),
+        (records.RunState, "run_states"),
+        (records.Signal, "signals"),
+        (records.Feedback, "feedbacks"),
+        (records.Annotation, "annotation_table"),
+        (records.AnnotationHit, "annotation_hits"),
+        (records.AnnotationSettings, "annotation_settings"),
+        (records.AnnotationJob, "annotation_jobs"),
+        (records.RefreshToken, "refresh_tokens"),
+        (records.LoginFailures, "login_failures"),
+        (records.AuditEntry, "audit_log"),
         (records.Process, "processes"),
     ]
 ]

@@ -18,7 +18,7 @@ from weft.errors import MigrationError
 from weft.store import sqlite
 from weft.store.store import refusal, sqlstate
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a test compares it with the files."""
 
 _LOCK = 0x57656674

@@ -39,6 +39,13 @@ TriggeredFrom = Literal["app-run", "debugging"]
 CreatedFrom = Literal["service-api", "web-app", "installed-app", "debugger"]
 CreatedByRole = Literal["end_user", "account"]
 
+FileOrigin = Literal["upload", "run"]
+FormStatus = Literal["waiting", "submitted", "expired"]
+Rating = Literal["like", "dislike"]
+FeedbackSource = Literal["user", "admin"]
+AnnotationAction = Literal["enable", "disable"]
+JobStatus = Literal["waiting", "processing", "completed", "error"]
+
 NO_PRICE = Decimal(0)
 
 
@@ -307,6 +314,192 @@ class NodeExecution(Record, frozen=True):
     loop_id: str | None = None
     loop_index: int | None = None
     finished_at: datetime | None = None
+
+
+class StoredFile(Record, frozen=True):
+    """A file that was uploaded or that a run made; its bytes lie in the file store under its id."""
+
+    id: str
+    workspace_id: str
+    app_id: str
+    origin: FileOrigin
+    name: str
+    extension: str
+    """Lower case, without the dot."""
+    mime_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """64 hexadecimal digits."""
+    created_at: datetime
+    created_by_role: CreatedByRole
+    created_by: str | None = None
+    conversation_id: str | None = None
+    run_id: str | None = None
+    source_url: str | None = None
+    """Where a run fetched it."""
+
+
+class Form(Record, frozen=True):
+    """What a paused run asks a person."""
+
+    id: str
+    run_id: str
+    app_id: str
+    node_id: str
+    node_title: str
+    content: str
+    """Markdown, values filled in, with placeholders where fields go."""
+    inputs: Sequence[JsonObject]
+    actions: Sequence[JsonObject]
+    created_at: datetime
+    expires_at: datetime
+    status: FormStatus = "waiting"
+    token: str | None = None
+    """Who knows it may answer; `None` when the form is delivered in other ways."""
+    display_in_ui: bool = False
+    resolved_defaults: JsonObject = {}
+    action_id: str | None = None
+    submitted: JsonObject | None = None
+    rendered_content: str | None = None
+    end_user_id: str | None = None
+    account_id: str | None = None
+    closed_at: datetime | None = None
+
+
+class RunState(Record, frozen=True):
+    """All that a paused run needs to go on, in any process."""
+
+    id: str
+    """The run's."""
+    format: int
+    """Version of the form of `state`."""
+    state: JsonObject
+    created_at: datetime
+
+
+class Signal(Record, frozen=True):
+    """What one process tells the others; a notification only says that there is one."""
+
+    id: str
+    kind: str
+    target_id: str
+    created_at: datetime
+    payload: JsonObject | None = None
+
+
+class Feedback(Record, frozen=True):
+    """A judgement of an answer; each side has at most one per message."""
+
+    id: str
+    app_id: str
+    conversation_id: str
+    message_id: str
+    rating: Rating
+    from_source: FeedbackSource
+    created_at: datetime
+    updated_at: datetime
+    content: str | None = None
+    end_user_id: str | None = None
+    account_id: str | None = None
+
+
+class Annotation(Record, frozen=True):
+    """A question with the answer that a person wrote for it."""
+
+    id: str
+    app_id: str
+    question: str
+    answer: str
+    created_at: datetime
+    updated_at: datetime
+    hit_count: int = 0
+    message_id: str | None = None
+    """The message it corrects."""
+    conversation_id: str | None = None
+    account_id: str | None = None
+    embedding_model: str | None = None
+    embedding: Sequence[float] | None = None
+    """Of the question, by `embedding_model`."""
+
+
+class AnnotationHit(Record, frozen=True):
+    """An annotation answered a question."""
+
+    id: str
+    annotation_id: str
+    app_id: str
+    message_id: str
+    source: str
+    question: str
+    annotation_question: str
+    annotation_answer: str
+    score: float
+    created_at: datetime
+    end_user_id: str | None = None
+    account_id: str | None = None
+
+
+class AnnotationSettings(Record, frozen=True):
+    """Whether and how an app answers from its annotations."""
+
+    id: str
+    """The app's."""
+    enabled: bool
+    score_threshold: float
+    embedding_provider: str
+    embedding_model: str
+    updated_at: datetime
+
+
+class AnnotationJob(Record, frozen=True):
+    """Switching annotation replies on or off."""
+
+    id: str
+    app_id: str
+    action: AnnotationAction
+    status: JobStatus
+    created_at: datetime
+    settings: JsonObject = {}
+    error: str = ""
+    finished_at: datetime | None = None
+
+
+class RefreshToken(Record, frozen=True):
+    """Lets an account log in again without its password; known by its hash."""
+
+    id: str
+    account_id: str
+    token_hash: str
+    """SHA-256 of the token, 64 hexadecimal digits."""
+    created_at: datetime
+    expires_at: datetime
+
+
+class LoginFailures(Record, frozen=True):
+    """How often somebody has failed to log in with an address."""
+
+    id: str
+    """The e-mail address as given, lower case."""
+    count: int
+    updated_at: datetime
+
+
+class AuditEntry(Record, frozen=True):
+    """Who changed what through the console."""
+
+    id: str
+    workspace_id: str
+    action: str
+    """Noun and verb, e.g. ``app.delete``."""
+    created_at: datetime
+    account_id: str | None = None
+    app_id: str | None = None
+    target_id: str | None = None
+    address: str | None = None
+    """The network address that asked."""
+    details: JsonObject | None = None
+    """What changed, without secrets."""
 
 
 class Process(Record, frozen=True):

@@ -347,6 +347,204 @@ node_executions = Table(
 )
 Index(None, node_executions.c.run_id, node_executions.c.index)
 
+files = Table(
+    "files",
+    metadata,
+    _key(),
+    Column("workspace_id", _ID, ForeignKey("workspaces.id"), nullable=False),
+    Column("app_id", _ID, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("extension", Prose, nullable=False),
+    Column("mime_type", Prose, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by_role", Text, nullable=False),
+    Column("created_by", _ID),
+    Column("conversation_id", _ID),
+    Column("run_id", _ID),
+    Column("source_url", Prose),
+)
+Index(None, files.c.app_id, files.c.created_at, files.c.id)
+Index(None, files.c.conversation_id)
+
+forms = Table(
+    "forms",
+    metadata,
+    _key(),
+    _parent("run_id", "runs.id"),
+    Column("app_id", _ID, nullable=False),
+    Column("node_id", Prose, nullable=False),
+    Column("node_title", Prose, nullable=False),
+    Column("content", Prose, nullable=False),
+    Column("inputs", Json, nullable=False),
+    Column("actions", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("token", Text),
+    Column("display_in_ui", Boolean, nullable=False),
+    Column("resolved_defaults", Json, nullable=False),
+    Column("action_id", Prose),
+    Column("submitted", Json),
+    Column("rendered_content", Prose),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+    Column("closed_at", Instant),
+)
+Index(None, forms.c.run_id)
+Index(None, forms.c.token, unique=True)
+_ONLY_WAITING = text("status = 'waiting'")
+Index(
+    "ix_forms_waiting_expires_at",
+    forms.c.expires_at,
+    sqlite_where=_ONLY_WAITING,
+    postgresql_where=_ONLY_WAITING,
+)
+
+run_states = Table(
+    "run_states",
+    metadata,
+    # The run's own id: there is one state of a run at a time.
+    Column("id", _ID, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("format", Integer, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    _key(),
+    Column("kind", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("payload", Json),
+)
+Index(None, signals.c.created_at, signals.c.id)
+
+feedbacks = Table(
+    "feedbacks",
+    metadata,
+    _key(),
+    Column("app_id", _ID, nullable=False),
+    Column("conversation_id", _ID, nullable=False),
+    _parent("message_id", "messages.id"),
+    Column("rating", Text, nullable=False),
+    Column("from_source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("content", Prose),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+)
+Index(None, feedbacks.c.message_id, feedbacks.c.from_source, unique=True)
+Index(None, feedbacks.c.app_id, feedbacks.c.created_at, feedbacks.c.id)
+Index(None, feedbacks.c.conversation_id)
+
+# Not under its own name, which is that of the import at the top.
+annotation_table = Table(
+    "annotations",
+    metadata,
+    _key(),
+    _parent("app_id", "apps.id"),
+    Column("question", Prose, nullable=False),
+    Column("answer", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("hit_count", BigInteger, nullable=False),
+    Column("message_id", _ID),
+    Column("conversation_id", _ID),
+    Column("account_id", _ID),
+    Column("embedding_model", Prose),
+    Column("embedding", Json),
+)
+Index(None, annotation_table.c.app_id, annotation_table.c.created_at, annotation_table.c.id)
+Index(None, annotation_table.c.message_id)
+Index(None, annotation_table.c.conversation_id)
+
+annotation_hits = Table(
+    "annotation_hits",
+    metadata,
+    _key(),
+    _parent("annotation_id", "annotations.id"),
+    Column("app_id", _ID, nullable=False),
+    Column("message_id", _ID, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("question", Prose, nullable=False),
+    Column("annotation_question", Prose, nullable=False),
+    Column("annotation_answer", Prose, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("end_user_id", _ID),
+    Column("account_id", _ID),
+)
+Index(None, annotation_hits.c.annotation_id, annotation_hits.c.created_at, annotation_hits.c.id)
+Index(None, annotation_hits.c.message_id)
+
+annotation_settings = Table(
+    "annotation_settings",
+    metadata,
+    # The app's own id: an app has one.
+    Column("id", _ID, ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("score_threshold", Double, nullable=False),
+    Column("embedding_provider", Prose, nullable=False),
+    Column("embedding_model", Prose, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+annotation_jobs = Table(
+    "annotation_jobs",
+    metadata,
+    _key(),
+    _parent("app_id", "apps.id"),
+    Column("action", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("error", Prose, nullable=False),
+    Column("finished_at", Instant),
+)
+Index(None, annotation_jobs.c.app_id, annotation_jobs.c.created_at)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    _key(),
+    _parent("account_id", "accounts.id"),
+    Column("token_hash", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+Index(None, refresh_tokens.c.token_hash, unique=True)
+Index(None, refresh_tokens.c.account_id)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    # The e-mail address as given, lower case, whether or not there is such an account.
+    Column("id", Prose, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _key(),
+    Column("workspace_id", _ID, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("account_id", _ID),
+    Column("app_id", _ID),
+    Column("target_id", Prose),
+    Column("address", Prose),
+    Column("details", Json),
+)
+Index(None, audit_log.c.workspace_id, audit_log.c.created_at, audit_log.c.id)
+
 processes = Table(
     "processes",
     metadata,
