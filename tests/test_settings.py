@@ -80,6 +80,11 @@ def test_the_database_and_the_files_follow_the_data_folder(tmp_path: Path) -> No
     assert settings.database_url == f"sqlite:///{tmp_path}/here/weft.db"
 
 
+def test_a_relative_folder_of_packages_lies_beside_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "weft.toml").write_text('[sandbox]\npackages = "env/lib"\n', encoding="utf-8")
+    assert load_settings({}, environ={}, cwd=tmp_path).sandbox.packages == tmp_path / "env" / "lib"
+
+
 def test_a_relative_folder_in_a_settings_file_lies_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "my.toml").write_text('data = "var"')

@@ -113,3 +113,18 @@ async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="choose another with --data"):
         async with opening(tmp_path):
             pass
+
+
+async def test_code_may_import_what_lies_in_the_folder_of_packages(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "greeting.py").write_text("WORD = 'Moin'\n", encoding="utf-8")
+    settings = Settings.model_validate(
+        {"data": tmp_path / "data", "sandbox": {"packages": tmp_path / "packages", "concurrency": 1}}
+    )
+    async with open_runtime(settings) as runtime:
+        sandbox = runtime.services.sandbox
+        assert sandbox is not None
+        result = await sandbox.run(
+            "python3", "import greeting\ndef main():\n return {'word': greeting.WORD}", {}
+        )
+    assert result == {"word": "Moin"}

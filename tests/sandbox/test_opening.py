@@ -114,7 +114,7 @@ async def refusal(sandbox: Sandbox) -> str:
 async def test_a_missing_folder_of_packages_is_named(tmp_path: Path) -> None:
     message = await refusal(open_sandbox(packages=[tmp_path / "absent"]))
     assert f"the folder {tmp_path / 'absent'} cannot be opened (ENOENT: " in message
-    assert message.endswith("correct the setting 'packages'")
+    assert message.endswith("correct the setting 'sandbox.packages'")
 
 
 async def test_an_interpreter_that_cannot_be_started_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,7 @@ async def test_a_very_long_message_keeps_its_two_ends(sandbox: Sandbox) -> None:
 async def test_an_absent_package_is_named_with_what_to_do(sandbox: Sandbox) -> None:
     message = await failure(sandbox, "import requests_of_nobody")
     assert message.startswith("ModuleNotFoundError: No module named 'requests_of_nobody' (line 1)")
-    assert "setting 'packages'" in message
+    assert "setting 'sandbox.packages'" in message
 
 
 async def test_packages_of_the_server_are_not_to_be_had(sandbox: Sandbox) -> None:

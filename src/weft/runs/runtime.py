@@ -139,7 +139,12 @@ async def open_runtime(
             models = open_models(_models_config(settings), clock=clock)
             stack.push_async_callback(models.close)
         if sandbox is None:
-            sandbox = open_sandbox(limits=_sandbox_limits(settings), concurrency=settings.sandbox.concurrency)
+            packages = settings.sandbox.packages
+            sandbox = open_sandbox(
+                limits=_sandbox_limits(settings),
+                concurrency=settings.sandbox.concurrency,
+                packages=() if packages is None else (packages,),
+            )
             stack.push_async_callback(sandbox.close)
         if egress is None:
             egress = open_egress(_egress_config(settings))

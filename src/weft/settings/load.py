@@ -36,6 +36,8 @@ _TOP = list(dict.fromkeys(name.partition(".")[0] for name in _KNOWN))
 
 _SERVICES = ("providers", "datasets", "tools")
 """Tables that hold keys."""
+_FOLDERS = ("data", "sandbox.packages")
+"""Settings that name a folder on this machine."""
 _PATHS = {"datasets": "folder", "tools": "openapi"}
 """Keys in tables that name something on this machine."""
 
@@ -173,9 +175,10 @@ def _secret(
 
 
 def _in_folder(given: dict[str, _Given], folder: Path) -> dict[str, _Given]:
-    data = given.get("data")
-    if data is not None and isinstance(data.value, str | Path) and str(data.value):
-        given["data"] = _Given(folder / Path(data.value).expanduser(), data.source)
+    for name in _FOLDERS:
+        path = given.get(name)
+        if path is not None and isinstance(path.value, str | Path) and str(path.value):
+            given[name] = _Given(folder / Path(path.value).expanduser(), path.source)
     for name, key in _PATHS.items():
         entry = given.get(name)
         if entry is not None and isinstance(entry.value, dict):

@@ -180,6 +180,11 @@ class SandboxSettings(Section):
         description="Runs of code at the same time; further ones wait.",
         json_schema_extra={"default": "two for each processor"},
     )
+    packages: Path | None = Field(
+        default=None,
+        description="A folder whose modules code may import besides the standard library, e.g. the "
+        "`site-packages` of an environment made for this. Code can read all that lies in it.",
+    )
 
 
 class ArchiveSettings(Section):

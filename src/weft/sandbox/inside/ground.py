@@ -101,7 +101,7 @@ def _open_folder(path: str) -> int:
         return _lift(os.open(path, os.O_PATH | os.O_DIRECTORY))
     except OSError as error:
         raise UnconfinableError(
-            f"the folder {path} cannot be opened ({explain(error)}); correct the setting 'packages'"
+            f"the folder {path} cannot be opened ({explain(error)}); correct the setting 'sandbox.packages'"
         ) from error
 
 

@@ -20,7 +20,7 @@ _RESERVE_BYTES = 1 << 20
 """Held back so that there is memory left to say that there is none left."""
 _MISSING_MODULE = (
     "This module is not installed where code runs: there is the standard library, and what the operator of "
-    "the server adds with the setting 'packages'."
+    "the server adds with the setting 'sandbox.packages'."
 )
 _FORBIDDEN = "Code here has no network, cannot write files, reads no other files and starts no programs."
 
