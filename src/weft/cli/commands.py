@@ -8,7 +8,7 @@ from inspect import cleandoc
 
 from cyclopts import App, CycloptsError
 
-from weft.cli import check, config, demo, run, serve, version
+from weft.cli import check, config, demo, record, replay, run, serve, test, version
 from weft.cli.failure import BadCallError
 from weft.version import __version__
 
@@ -19,6 +19,7 @@ Start here:
   weft serve app.yml                serve an exported app
   weft run app.yml "A question"     one answer, without a server
   weft check app.yml                what is wrong with a file
+  weft test app.yml app.cases.yml   does it still do what it should
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call, a file or a setting is wrong, 130 interrupted.
 WEFT_DEBUG=1 shows where an error came from."""
@@ -58,11 +59,15 @@ def _build() -> App:
         (serve, serve.serve),
         (run, run.run),
         (check, check.check),
+        (test, test.check_cases),
+        (record, record.record),
+        (replay, replay.replay),
         (config, config.config),
         (version, version.version),
     ):
         about = cleandoc(command.__doc__ or "").partition("\nArgs:\n")[0]
-        app.command(command, help=_flow(about), help_epilogue=_flow(module.ENDING))
+        name = module.__name__.rpartition(".")[2]
+        app.command(command, name=name, help=_flow(about), help_epilogue=_flow(module.ENDING))
     return app
 
 

@@ -5,30 +5,76 @@ request; the `LiveRun` that it returns can be listened to and stopped; the `Reco
 end on disk before anybody hears of it.
 """
 
-from weft.runs.app_version import AppVersion, Catalog, UploadRules
+from weft.runs.annotation_job import AnnotationJobs
+from weft.runs.annotation_reply import AnnotationReplies, ReplySettings
+from weft.runs.app_version import AppVersion, BuildNode, Catalog, UploadRules
+from weft.runs.authoring import find_draft, import_app, new_app, save_draft, version_of
+from weft.runs.direct_answer import DirectAnswer, DirectAnswers
+from weft.runs.draft_content import DraftContent, masked
+from weft.runs.dsl_text import DSL_VERSION, WITHOUT_GRAPH, render_app
+from weft.runs.file_deletion import (
+    delete_app_files,
+    delete_conversation_files,
+    delete_unused_files,
+    sweep_files,
+)
+from weft.runs.filing import Filing
+from weft.runs.imported_file import ImportedFile, ImportRefusedError, read_import
 from weft.runs.importing import ServedApp, serve_file
 from weft.runs.keys import app_key, hash_key, operator_token
 from weft.runs.live import LiveRun, LiveRuns
 from weft.runs.naming import provisional_name
+from weft.runs.password import hash_password, verify_password
+from weft.runs.removal import DELETED, remove_deleted
 from weft.runs.runner import NIL_ID, Runner, RunRequest
 from weft.runs.runtime import WORKSPACE_ID, Runtime, open_runtime
+from weft.runs.suggesting import suggest
 
 __all__ = [
+    "DELETED",
+    "DSL_VERSION",
     "NIL_ID",
+    "WITHOUT_GRAPH",
     "WORKSPACE_ID",
+    "AnnotationJobs",
+    "AnnotationReplies",
     "AppVersion",
+    "BuildNode",
     "Catalog",
+    "DirectAnswer",
+    "DirectAnswers",
+    "DraftContent",
+    "Filing",
+    "ImportRefusedError",
+    "ImportedFile",
     "LiveRun",
     "LiveRuns",
+    "ReplySettings",
     "RunRequest",
     "Runner",
     "Runtime",
     "ServedApp",
     "UploadRules",
     "app_key",
+    "delete_app_files",
+    "delete_conversation_files",
+    "delete_unused_files",
+    "find_draft",
     "hash_key",
+    "hash_password",
+    "import_app",
+    "masked",
+    "new_app",
     "open_runtime",
     "operator_token",
     "provisional_name",
+    "read_import",
+    "remove_deleted",
+    "render_app",
+    "save_draft",
     "serve_file",
+    "suggest",
+    "sweep_files",
+    "verify_password",
+    "version_of",
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from weft.graph import AppFile, Graph, compile_graph, load_app
+from weft.graph import AppFile, Graph, NodeBuilder, compile_graph, load_app
 from weft.nodes import Node, StartNode, build_node
 from weft.store import Workflow
+
+BuildNode: TypeAlias = NodeBuilder[Node[Any]]
 
 _KEEP = 256
 """Versions kept compiled at the same time; an app rarely has more than one in use."""
@@ -90,9 +92,14 @@ class AppVersion:
 
 
 class Catalog:
-    """Compiled versions, each made once."""
+    """Compiled versions, each made once.
 
-    def __init__(self) -> None:
+    Args:
+        build: Makes a node of its specification; tests put stand-ins there.
+    """
+
+    def __init__(self, build: BuildNode = build_node) -> None:
+        self._build = build
         self._versions: OrderedDict[str, AppVersion] = OrderedDict()
 
     def find(self, workflow_id: str) -> AppVersion | None:
@@ -113,7 +120,7 @@ class Catalog:
                 app_id=workflow.app_id,
                 label=workflow.version,
                 file=file,
-                graph=compile_graph(file, build_node),
+                graph=compile_graph(file, self._build),
                 uploads=UploadRules.parse(file.features.get("file_upload")),
             )
             self._versions[workflow.id] = found

@@ -24,7 +24,9 @@ from typing import Any, Self, cast
 import msgspec
 
 from weft.providers import ToolCall
+from weft.testing.fake_services import SERVICE_PATHS, answer_service
 
+_CHAT = "/v1/chat/completions"
 _MAX_HEAD = 64 * 1024
 _STREAM_HEAD = b"Content-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n"
 _END_OF_BODY = b"0\r\n\r\n"
@@ -35,7 +37,8 @@ class Behaviour:
     """What the service does with one request."""
 
     text: str | None = None
-    """The reply, streamed word by word; ``None`` repeats the last message of the user."""
+    """The reply, streamed word by word; ``None`` repeats the last message of the user. What is heard in every
+    recording."""
     pieces: Sequence[str] | None = None
     """The reply's chunks, instead of `text`."""
     reasoning: str = ""
@@ -56,7 +59,7 @@ class Behaviour:
     body: bytes | str | Mapping[str, object] | None = None
     """Sent instead of a reply; a mapping as JSON."""
     raw: Sequence[bytes] | None = None
-    """The body of a stream, piece by piece as given, instead of a reply."""
+    """The body of a stream, piece by piece as given, instead of a reply; audio where speech is asked for."""
     stall_after: int | None = None
     """Fall silent after so many pieces of the stream; 0 sends not even the headers."""
     break_after: int | None = None
@@ -166,8 +169,11 @@ class FakeModels:
         if request.method == "GET" and path == "/v1/models":
             content = {"object": "list", "data": [{"id": "fake", "object": "model", "owned_by": "weft"}]}
             return [_whole(200, content)], Behaviour()
-        if request.method != "POST" or path != "/v1/chat/completions":
+        if request.method != "POST" or path not in (_CHAT, *SERVICE_PATHS):
             return _refuse(404, f"no such address: {request.method} {path}", "not_found")
+        if path != _CHAT:
+            behaviour = self._next.popleft() if self._next else self._default
+            return _service_pieces(behaviour, path, request), behaviour
         if self._next:
             behaviour = self._next.popleft()
             return _pieces(behaviour, request.json), behaviour
@@ -335,6 +341,20 @@ def _chunk(data: bytes) -> bytes:
 
 def _event(content: object) -> bytes:
     return _chunk(b"data: " + msgspec.json.encode(content) + b"\n\n")
+
+
+def _service_pieces(behaviour: Behaviour, path: str, request: RecordedRequest) -> list[bytes]:
+    """A reply that is no chat: audio in pieces, anything else in one."""
+    if behaviour.status != 200 or behaviour.body is not None:
+        return [_whole(behaviour.status, behaviour.body or b"", behaviour.headers)]
+    content = answer_service(
+        path, request.body, text=behaviour.text, raw=behaviour.raw, with_usage=behaviour.usage
+    )
+    if isinstance(content, list):
+        given = {"Content-Type": "audio/mpeg", **behaviour.headers, "Transfer-Encoding": "chunked"}
+        head = _head(200, given) + b"\r\n"
+        return [head, *(_chunk(piece) for piece in content if piece), _END_OF_BODY]
+    return [_whole(200, content, behaviour.headers)]
 
 
 def _pieces(behaviour: Behaviour, asked: dict[str, Any]) -> list[bytes]:

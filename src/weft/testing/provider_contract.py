@@ -19,7 +19,23 @@ from typing import cast
 
 from weft import errors
 from weft.errors import ProviderError
-from weft.providers import ChatChunk, ChatModel, ChatRequest, Message, Tool, ToolCall, join_tool_calls
+from weft.providers import (
+    AudioChunk,
+    ChatChunk,
+    ChatModel,
+    ChatRequest,
+    EmbeddingModel,
+    Message,
+    ModerationModel,
+    Recording,
+    RerankModel,
+    SpeechModel,
+    SpeechRequest,
+    Tool,
+    ToolCall,
+    TranscriptionModel,
+    join_tool_calls,
+)
 
 _PATIENCE = 5.0
 
@@ -152,6 +168,117 @@ class ChatModelContract:
             await collect(subject)
             await subject.chat.close()
             await subject.chat.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesSubject:
+    """Whatever a provider does beside chatting; ``None`` for what it does not."""
+
+    model: str
+    embedding: EmbeddingModel | None = None
+    rerank: RerankModel | None = None
+    speech: SpeechModel | None = None
+    transcription: TranscriptionModel | None = None
+    moderation: ModerationModel | None = None
+
+    def faces(self) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
+        """Name and a plain call of everything that the provider does."""
+        model = self.model
+        found: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        if (embedding := self.embedding) is not None:
+            found.append((embedding.name, lambda: embedding.embed(model, ["one"])))
+        if (rerank := self.rerank) is not None:
+            found.append((rerank.name, lambda: rerank.rerank(model, "one", ["one"])))
+        if (speech := self.speech) is not None:
+            found.append((speech.name, lambda: spoken(speech, model, "one")))
+        if (transcription := self.transcription) is not None:
+            found.append((transcription.name, lambda: transcription.transcribe(model, _RECORDING)))
+        if (moderation := self.moderation) is not None:
+            found.append((moderation.name, lambda: moderation.moderate(model, ["one"])))
+        return found
+
+
+class ModelServicesContract:
+    """What a provider keeps that embeds, reranks, speaks, listens or moderates; inherit it likewise."""
+
+    def given_services(self, error: str = "") -> AbstractAsyncContextManager[ServicesSubject]:
+        """A provider whose service works, or fails so that this class of `weft.errors` is the right one."""
+        raise NotImplementedError
+
+    async def test_each_text_gets_a_vector_of_its_own(self) -> None:
+        """In order, of one length, the same for the same text, however many there are."""
+        async with self.given_services() as subject:
+            if subject.embedding is None:
+                return
+            texts = [f"text {number} {'abc' * (number % 7)}" for number in range(150)]
+            found = await subject.embedding.embed(subject.model, [*texts, texts[3], ""])
+            assert len(found.vectors) == 152
+            assert len({len(vector) for vector in found.vectors}) == 1
+            assert found.vectors[3] == found.vectors[150]
+            assert found.vectors[3] != found.vectors[4]
+            assert {vector.typecode for vector in found.vectors} == {"f"}
+            assert (await subject.embedding.embed(subject.model, [])).vectors == []
+
+    async def test_the_text_that_answers_scores_best(self) -> None:
+        """Scores stand in the order of the texts."""
+        async with self.given_services() as subject:
+            if subject.rerank is None:
+                return
+            texts = ["nothing of it", "where is the station", "a station"]
+            found = await subject.rerank.rerank(subject.model, "where is the station", texts)
+            assert len(found.scores) == 3
+            assert max(range(3), key=lambda place: found.scores[place] or 0.0) == 1
+            assert found.usage.total_tokens > 0
+
+    async def test_what_is_spoken_comes_in_pieces_of_one_kind(self) -> None:
+        """A longer text is a longer recording."""
+        async with self.given_services() as subject:
+            if subject.speech is None:
+                return
+            short = await spoken(subject.speech, subject.model, "one")
+            long = await spoken(subject.speech, subject.model, "one two three. " * 400)
+            assert len(b"".join(chunk.data for chunk in long)) > len(b"".join(chunk.data for chunk in short))
+            (kind,) = {chunk.media_type for chunk in (*short, *long)}
+            assert kind.startswith("audio/")
+
+    async def test_a_recording_becomes_text(self) -> None:
+        """Whatever it says, it is text without blanks around it."""
+        async with self.given_services() as subject:
+            if subject.transcription is None:
+                return
+            found = await subject.transcription.transcribe(subject.model, _RECORDING)
+            assert found.text
+            assert found.text == found.text.strip()
+
+    async def test_each_text_is_judged_for_itself(self) -> None:
+        """As many judgements as texts."""
+        async with self.given_services() as subject:
+            if subject.moderation is None:
+                return
+            assert len(await subject.moderation.moderate(subject.model, ["one", "two"])) == 2
+
+    async def test_each_failure_of_a_service_has_its_error(self) -> None:
+        """With the names of provider and model, whatever was asked for."""
+        for name in ("CredentialsError", "RateLimitedError", "UnsupportedModelError", "BadReplyError"):
+            async with self.given_services(name) as subject:
+                for provider, call in subject.faces():
+                    try:
+                        async with asyncio.timeout(_PATIENCE):
+                            await call()
+                    except ProviderError as error:
+                        told = (type(error).__name__, error.provider, error.model)
+                    else:
+                        told = ("nothing", "", "")
+                    assert told == (name, provider, subject.model)
+
+
+_RECORDING = Recording(b"RIFF....WAVE", "a.wav", "audio/wav")
+
+
+async def spoken(speech: SpeechModel, model: str, text: str) -> list[AudioChunk]:
+    """All pieces of one recording, within a bound."""
+    async with asyncio.timeout(_PATIENCE):
+        return [chunk async for chunk in speech.stream_speech(SpeechRequest(model, text))]
 
 
 def request_to(subject: Subject) -> ChatRequest:
