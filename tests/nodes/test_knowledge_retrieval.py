@@ -3,23 +3,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weft.errors import GraphError, NodeFailedError
+from weft.errors import BadReplyError, GraphError, NodeFailedError
 from weft.events import ROOT
 from weft.graph import Need
 from weft.ids import SequentialIds
 from weft.nodes import Context, Limits, RunInfo, Services, build_node
 from weft.nodes.knowledge import KnowledgeConfig
-from weft.providers import ScriptedModel
+from weft.providers import (
+    Http,
+    Models,
+    ModelsConfig,
+    PriceTable,
+    ProviderConfig,
+    Reranking,
+    Rule,
+    Script,
+    ScriptedModel,
+    TokenUsage,
+)
 from weft.retrieval import (
     Datasets,
+    Embedders,
+    FolderRetriever,
     MetadataCondition,
     MetadataFilter,
     Passage,
     RetrievalError,
+    Retriever,
     UnknownDatasetError,
 )
 from weft.testing.node_harness import (
@@ -43,7 +58,12 @@ class FakeRetriever:
     passages: Sequence[Passage] = ()
     failure: RetrievalError | None = None
     name: str = "Name"
+    description: str = ""
+    fields: Sequence[str] = ()
     asked: list[tuple[str, int, float | None, MetadataFilter | None]] = field(default_factory=list)
+
+    async def metadata_fields(self) -> Sequence[str]:
+        return self.fields
 
     async def search(
         self,
@@ -52,6 +72,7 @@ class FakeRetriever:
         top_k: int,
         score_threshold: float | None = None,
         filters: MetadataFilter | None = None,
+        embedders: Embedders | None = None,
     ) -> list[Passage]:
         self.asked.append((query, top_k, score_threshold, filters))
         await asyncio.sleep(0)
@@ -80,7 +101,10 @@ def multiple(**config: Any) -> dict[str, Any]:
 
 
 async def look_up(
-    data: Mapping[str, object], *retrievers: FakeRetriever, values: Mapping[str, Value] | None = None
+    data: Mapping[str, object],
+    *retrievers: Retriever,
+    values: Mapping[str, Value] | None = None,
+    models: Models | None = None,
 ) -> tuple[dict[str, Value], Context]:
     node = build_node(make_spec(data))
     clock = StillClock()
@@ -94,7 +118,7 @@ async def look_up(
         services=Services(
             clock=clock,
             ids=SequentialIds(),
-            models=single_model(ScriptedModel(clock=clock), clock=clock),
+            models=models or single_model(ScriptedModel(clock=clock), clock=clock),
             sandbox=FakeSandbox(),
             limits=Limits(),
             datasets=Datasets({item.dataset_id: item for item in retrievers}),
@@ -223,7 +247,7 @@ async def test_mode_single_asks_all_datasets_and_says_so() -> None:
 
     assert contents(outputs) == ["two", "one"]
     assert context.process_data == {
-        "notes": ["mode single: all datasets were searched, no model chose one of them"]
+        "notes": ["mode single: all datasets were searched, as no model is set that chooses one"]
     }
 
 
@@ -257,15 +281,20 @@ async def test_what_cannot_be_done_is_written_down() -> None:
         "k",
         metadata_filtering_mode="automatic",
         query_attachment_selector=["s", "f"],
-        **multiple(reranking_enable=True, reranking_model={"provider": "p", "model": "m"}),
+        **multiple(reranking_enable=True, reranking_model={"provider": "cohere", "model": "rerank-v3.5"}),
     )
     values: dict[str, Value] = {"s.q": "x", "s.f": [File(url="https://x/y.png")]}
-    _, context = await look_up(data, FakeRetriever("k"), values=values)
+    table = ProviderConfig(base_url="http://h/v1")
+    models = Models(ModelsConfig(providers={"openai": table}), clock=StillClock(), http=Http())
+    dataset = FakeRetriever("k", [passage("low", 0.1), passage("high", 0.9)])
+    outputs, context = await look_up(data, dataset, values=values, models=models)
 
+    assert contents(outputs) == ["high", "low"]
     assert context.process_data == {
         "notes": [
-            "rerank models cannot be asked: passages are in the order of the datasets' scores",
-            "automatic metadata filters are not made: all documents were searched",
+            "automatic metadata filters: all documents were searched, as no model is set",
+            "passages are in the order of the datasets' scores: provider 'cohere' is not set up; add "
+            "[providers.cohere] with api_key or base_url to weft.toml, or start with --models URL",
             "files of the question were not searched by",
         ]
     }
@@ -366,3 +395,198 @@ async def test_an_operator_that_nobody_knows_is_a_problem_of_the_file() -> None:
     conditions = {"conditions": [{"name": "a", "comparison_operator": "like", "value": "b"}]}
     with pytest.raises(GraphError, match="metadata_filtering_conditions"):
         build_node(make_spec(retrieval("k", metadata_filtering_conditions=conditions)))
+
+
+MODEL = {"provider": "openai", "name": "gpt", "mode": "chat", "completion_params": {"temperature": 0}}
+
+
+def playing(*rules: Rule) -> tuple[Models, ScriptedModel]:
+    """Models that all play one script, and have a price."""
+    clock = StillClock()
+    chat = ScriptedModel("openai", Script(list(rules)), clock=clock)
+    prices = PriceTable.parse({"openai/*": {"input": 1, "output": 1}})
+    return single_model(chat, clock=clock, prices=prices), chat
+
+
+async def test_in_mode_single_a_model_chooses_the_dataset() -> None:
+    models, chat = playing(Rule(reply='I choose {"dataset_id": "b"}'))
+    first = FakeRetriever("a", [passage("one", 0.4)], name="Cats", description="all about cats")
+    second = FakeRetriever("b", [passage("two", 0.6)], name="Dogs")
+    data = retrieval("a", "b", retrieval_mode="single", single_retrieval_config={"model": MODEL})
+    outputs, context = await look_up(data, first, second, models=models)
+
+    assert (contents(outputs), first.asked) == (["two"], [])
+    assert context.process_data == {"dataset_id": "b"}
+    (request,) = chat.requests
+    assert [(message.role, message.text) for message in request.messages][1] == ("user", "a question")
+    for words in ("all about cats", "useful for questions about Dogs", '"dataset_id": "a"'):
+        assert words in request.messages[0].text
+    assert request.parameters == {"temperature": 0}
+    assert context.usage is not None
+    assert context.metadata["total_tokens"] == context.usage.total_tokens > 0
+    assert [need.name for need in build_node(make_spec(data)).needs()] == ["a", "b", "openai/gpt"]
+
+
+@pytest.mark.parametrize("reply", ['{"dataset_id": ""}', "I do not know.", '{"dataset_id": 7}'])
+async def test_a_model_may_find_no_dataset_fit(reply: str) -> None:
+    models, _ = playing(Rule(reply=reply))
+    data = retrieval("a", "b", retrieval_mode="single", single_retrieval_config={"model": MODEL})
+    outputs, context = await look_up(data, FakeRetriever("a"), FakeRetriever("b"), models=models)
+
+    assert outputs == {"result": []}
+    assert context.process_data == {
+        "dataset_id": None,
+        "notes": ["mode single: the model found none of the datasets fit"],
+    }
+
+
+async def test_a_single_dataset_needs_no_model_to_choose_it() -> None:
+    models, chat = playing()
+    data = retrieval("a", retrieval_mode="single", single_retrieval_config={"model": MODEL})
+    await look_up(data, FakeRetriever("a"), models=models)
+
+    assert list(chat.requests) == []
+    assert [need.name for need in build_node(make_spec(data)).needs()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"provider": "jina", "model": "reranker"},
+        {"reranking_provider_name": "jina", "reranking_model_name": "reranker"},
+    ],
+)
+async def test_a_model_puts_the_passages_of_all_datasets_in_order(model: dict[str, str]) -> None:
+    class Reranker(ScriptedModel):
+        async def rerank(self, model: str, query: str, texts: Sequence[str]) -> Reranking:
+            assert (model, query) == ("reranker", "a question")
+            scores = {"one": 0.2, "two": 0.9, "three": 0.7, "four": None}
+            return Reranking([scores[text] for text in texts], TokenUsage(7, 0, 7))
+
+    clock = StillClock()
+    prices = PriceTable.parse({"jina/*": {"input": 1000, "output": 0}})
+    models = single_model(Reranker("jina", clock=clock), clock=clock, prices=prices)
+    first = FakeRetriever("a", [passage("one", 0.9), passage("two", 0.1)])
+    second = FakeRetriever("b", [passage("three", None), passage("four", 1.0)])
+    config = multiple(reranking_enable=True, reranking_model=model, score_threshold=0.5, top_k=3)
+    outputs, context = await look_up(retrieval("a", "b", **config), first, second, models=models)
+
+    assert contents(outputs) == ["two", "three"]
+    result = outputs["result"]
+    assert isinstance(result, list)
+    assert [item["metadata"]["score"] for item in result] == [0.9, 0.7]  # type: ignore[index,call-overload]
+    assert first.asked == second.asked == [("a question", 3, None, None)]
+    assert context.metadata == {"total_tokens": 7, "total_price": "0.0070000", "currency": "USD"}
+
+
+async def test_nothing_found_is_not_reranked() -> None:
+    models, _ = playing()
+    config = multiple(reranking_enable=True, reranking_model={"provider": "p", "model": "m"})
+    outputs, context = await look_up(retrieval("a", **config), FakeRetriever("a"), models=models)
+
+    assert (outputs, context.usage) == ({"result": []}, None)
+
+
+async def test_a_rerank_model_that_fails_fails_the_node() -> None:
+    class Failing(ScriptedModel):
+        async def rerank(self, model: str, query: str, texts: Sequence[str]) -> Reranking:
+            raise BadReplyError("broken")
+
+    clock = StillClock()
+    config = multiple(reranking_enable=True, reranking_model={"provider": "p", "model": "m"})
+    dataset = FakeRetriever("a", [passage("one", 0.9)])
+    with pytest.raises(BadReplyError):
+        await look_up(
+            retrieval("a", **config), dataset, models=single_model(Failing(clock=clock), clock=clock)
+        )
+
+
+async def test_weights_take_the_likeness_of_meaning_where_it_is_known_apart() -> None:
+    weights = {"vector_setting": {"vector_weight": 1}, "keyword_setting": {"keyword_weight": 0}}
+    dataset = FakeRetriever("k", [passage("x", 0.9, vector_score=0.2), passage("y", 0.5)])
+    reranked = {"reranking_enable": True, "reranking_mode": "weighted_score", "weights": weights}
+    outputs, _ = await look_up(retrieval("k", **multiple(**reranked)), dataset)
+
+    assert contents(outputs) == ["y", "x"]
+
+
+def automatic(**more: Any) -> dict[str, Any]:
+    return {"metadata_filtering_mode": "automatic", "metadata_model_config": MODEL, **more}
+
+
+async def test_a_model_makes_conditions_out_of_the_question() -> None:
+    reply = """```json
+    [{"metadata_field_name": "year", "metadata_field_value": 2024, "comparison_operator": "≥"},
+     {"metadata_field_name": "tags", "metadata_field_value": ["a", 1], "comparison_operator": "in"},
+     {"metadata_field_name": "note", "metadata_field_value": null, "comparison_operator": "empty"},
+     {"metadata_field_name": "unknown", "metadata_field_value": "x", "comparison_operator": "is"},
+     {"metadata_field_name": "year", "metadata_field_value": "x", "comparison_operator": "like"},
+     {"metadata_field_name": "year", "metadata_field_value": null, "comparison_operator": "is"},
+     "nonsense"]
+    ```"""
+    models, chat = playing(Rule(reply=reply))
+    dataset = FakeRetriever("k", fields=["note", "year"])
+    other = FakeRetriever("l", fields=["tags"])
+    _, context = await look_up(retrieval("k", "l", **automatic()), dataset, other, models=models)
+
+    expected = MetadataFilter(
+        [
+            MetadataCondition("year", "≥", 2024),
+            MetadataCondition("tags", "in", ["a", "1"]),
+            MetadataCondition("note", "empty"),
+        ],
+        "or",
+    )
+    assert dataset.asked[0][3] == other.asked[0][3] == expected
+    assert '["note", "tags", "year"]' in chat.requests[0].messages[0].text
+    assert context.process_data == {
+        "metadata_filter": [
+            {"name": "year", "comparison_operator": "≥", "value": 2024},
+            {"name": "tags", "comparison_operator": "in", "value": ["a", "1"]},
+            {"name": "note", "comparison_operator": "empty", "value": None},
+        ]
+    }
+
+
+async def test_the_conditions_of_a_model_are_joined_as_the_node_says() -> None:
+    reply = '{"metadata_field_name": "year", "metadata_field_value": "2024", "comparison_operator": "is"}'
+    models, _ = playing(Rule(reply=reply))
+    dataset = FakeRetriever("k", fields=["year"])
+    data = automatic(metadata_filtering_conditions={"logical_operator": "and"})
+    await look_up(retrieval("k", **data), dataset, models=models)
+
+    assert dataset.asked[0][3] == MetadataFilter([MetadataCondition("year", "is", "2024")], "and")
+
+
+@pytest.mark.parametrize("reply", ["[]", "no idea", "[1]"])
+async def test_a_question_without_conditions_is_not_filtered(reply: str) -> None:
+    models, _ = playing(Rule(reply=reply))
+    dataset = FakeRetriever("k", fields=["year"])
+    _, context = await look_up(retrieval("k", **automatic()), dataset, models=models)
+
+    assert (dataset.asked[0][3], context.process_data) == (None, {})
+
+
+async def test_without_known_fields_no_model_is_asked() -> None:
+    models, chat = playing()
+    _, context = await look_up(retrieval("k", **automatic()), FakeRetriever("k"), models=models)
+
+    assert list(chat.requests) == []
+    assert context.process_data == {
+        "notes": ["automatic metadata filters: all documents were searched, as no fields are known"]
+    }
+
+
+async def test_a_folder_is_searched_by_meaning_with_the_models_of_the_server(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\nyear: 2024\n---\nReimbursement of travelling expenses")
+    (tmp_path / "b.md").write_text("Opening hours")
+    models, chat = playing(Rule(reply="[]"))
+    folder = FolderRetriever("k", tmp_path, embedding_model="langgenius/openai/openai/small/1")
+    outputs, context = await look_up(
+        retrieval("k", **automatic()), folder, models=models, values={"s.q": "reimbursing travel"}
+    )
+
+    assert contents(outputs)[0] == "Reimbursement of travelling expenses"
+    assert context.usage is not None
+    (asked,) = chat.requests
+    assert context.usage.prompt_tokens > len(asked.messages[0].text) // 5

@@ -116,13 +116,13 @@ def test_two_tables_for_one_provider_are_refused(clock: HeldClock) -> None:
 
 def test_an_unknown_type_is_refused_at_once(clock: HeldClock) -> None:
     with pytest.raises(
-        ConfigError, match="unknown provider type 'telepathy'; known: openai-compatible, scripted"
+        ConfigError, match="unknown provider type 'telepathy'; known: espeak-ng, openai-compatible, scripted"
     ):
         _models(clock, ProviderConfig(type="telepathy"))
 
 
-def test_both_types_of_ours_can_be_had() -> None:
-    assert PROVIDER_TYPES.names() == ["openai-compatible", "scripted"]
+def test_all_types_of_ours_can_be_had() -> None:
+    assert PROVIDER_TYPES.names() == ["espeak-ng", "openai-compatible", "scripted", "weft"]
     assert PROVIDER_TYPES.get("openai-compatible") is OpenAICompatible
 
 

@@ -7,10 +7,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from weft.clock import SystemClock
-from weft.providers import ProviderConfig, Rule, Script, ScriptedModel, Timeouts
+from weft.providers import Http, ProviderConfig, Rule, Script, ScriptedModel, Timeouts
+from weft.providers.local import LocalModels
 from weft.providers.openai_compatible import OpenAICompatible
 from weft.testing.fake_models import Behaviour, FakeModels
-from weft.testing.provider_contract import ChatModelContract, Situation, Subject
+from weft.testing.provider_contract import (
+    ChatModelContract,
+    ModelServicesContract,
+    ServicesSubject,
+    Situation,
+    Subject,
+)
 
 _REFUSALS = {
     "CredentialsError": Behaviour(status=401, body={"error": {"message": "wrong key"}}),
@@ -79,6 +86,51 @@ class TestOpenAICompatible(ChatModelContract):
 
     def given(self, situation: Situation) -> AbstractAsyncContextManager[Subject]:
         return _openai(situation)
+
+
+@asynccontextmanager
+async def _services(error: str) -> AsyncIterator[ServicesSubject]:
+    async with FakeModels(_REFUSALS[error] if error else None) as fake:
+        config = ProviderConfig(base_url=fake.url, max_retries=0)
+        provider = OpenAICompatible("acme", config, clock=SystemClock())
+        yield ServicesSubject("m", provider, provider, provider, provider, provider)
+        await provider.close()
+
+
+@asynccontextmanager
+async def _scripted_services(error: str) -> AsyncIterator[ServicesSubject]:
+    provider = ScriptedModel("acme")
+    if error:
+        yield ServicesSubject("m")  # a script fails in chats only
+    else:
+        yield ServicesSubject("m", provider, provider, provider, provider, provider)
+
+
+@asynccontextmanager
+async def _local(error: str) -> AsyncIterator[ServicesSubject]:
+    local = LocalModels("acme", ProviderConfig(), clock=SystemClock(), http=Http())
+    yield ServicesSubject("hashed-ngram") if error else ServicesSubject("hashed-ngram", local)
+
+
+class TestOpenAIServices(ModelServicesContract):
+    pytestmark = pytest.mark.anyio
+
+    def given_services(self, error: str = "") -> AbstractAsyncContextManager[ServicesSubject]:
+        return _services(error)
+
+
+class TestScriptedServices(ModelServicesContract):
+    pytestmark = pytest.mark.anyio
+
+    def given_services(self, error: str = "") -> AbstractAsyncContextManager[ServicesSubject]:
+        return _scripted_services(error)
+
+
+class TestLocalModels(ModelServicesContract):
+    pytestmark = pytest.mark.anyio
+
+    def given_services(self, error: str = "") -> AbstractAsyncContextManager[ServicesSubject]:
+        return _local(error)
 
 
 class TestScripted(ChatModelContract):

@@ -43,6 +43,8 @@ async def test_an_unknown_dataset_says_what_to_configure() -> None:
         ({"external": "https://h", "timeout": 0}, "timeout"),
         ({"external": "https://h", "hush": "x"}, "unknown field `hush`"),
         ({"dify": "https://h", "search_method": "guess"}, "search_method"),
+        ({"folder": ".", "embedding_model": "e5"}, "embedding_model: 'e5' names no provider or no model"),
+        ({"folder": ".", "vector_weight": 2}, "vector_weight"),
     ],
 )
 async def test_a_table_that_is_wrong_is_named(table: dict[str, object], words: str) -> None:

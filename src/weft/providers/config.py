@@ -32,7 +32,8 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How to reach the models of one provider."""
 
     type: str = "openai-compatible"
-    """Name in the registry of provider types: ``openai-compatible``, ``scripted`` or a plugin's."""
+    """Name in the registry of provider types: ``openai-compatible``, ``scripted``, ``espeak-ng``, ``weft`` or
+    a plugin's."""
     base_url: str = ""
     """Address up to, not including, ``/chat/completions``; a bare host gets ``/v1``. May carry a query."""
     api_key: str = ""
@@ -50,6 +51,20 @@ class ProviderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Model (name at the service, ``*`` allowed) to all its features, where the built-in facts are wrong."""
     context_sizes: dict[str, Annotated[int, Meta(gt=0)]] = {}
     """Model (name at the service, ``*`` allowed) to tokens it takes."""
+    embedding_model: str = ""
+    """Model that embeds texts wherever nobody names another; the first table with one counts."""
+    rerank_model: str = ""
+    """Model that puts passages in order wherever nobody names another."""
+    speech_model: str = ""
+    """Model that speaks answers; the first table with one counts."""
+    transcription_model: str = ""
+    """Model that writes down recordings; the first table with one counts."""
+    moderation_model: str = ""
+    """Model that judges texts; the first table with one counts."""
+    voices: list[str] = []
+    """Voices of the speech model, the usual one first; an app that wants another gets the first."""
+    rerank_url: str = ""
+    """Address that reranks, where it is not ``/rerank`` below `base_url`."""
     options: dict[str, object] = {}
     """Whatever else the provider type understands, e.g. the `rules` of ``scripted``."""
 
@@ -103,6 +118,8 @@ def _parse_provider(name: str, table: object) -> ProviderConfig:
         raise ConfigError(f"[providers.{quoted(name)}]: {error}") from error
     if config.base_url:
         check_url(f"[providers.{quoted(name)}] base_url", config.base_url)
+    if config.rerank_url:
+        check_url(f"[providers.{quoted(name)}] rerank_url", config.rerank_url)
     return config
 
 

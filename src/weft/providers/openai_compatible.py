@@ -1,7 +1,8 @@
 """Chat models of any service that speaks the OpenAI-compatible protocol.
 
 The parts lie beside it: the body in `openai_request`, the traffic in `openai_endpoint`, the reply in
-`openai_reply`, refusals in `openai_refusal`, waits between attempts in `retry`.
+`openai_reply`, refusals in `openai_refusal`, waits between attempts in `retry`; what such services do beside
+chatting is in `openai_services`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from weft.clock import Clock
 from weft.providers.chat import ChatChunk, ChatRequest, Feature
 from weft.providers.config import ProviderConfig
 from weft.providers.http import Http
-from weft.providers.openai_endpoint import AttemptError, Endpoint, Reply
+from weft.providers.openai_endpoint import AttemptError, Reply
 from weft.providers.openai_refusal import Refusal
 from weft.providers.openai_request import Adaptation, Body, chat_body, encode_body, find_adaptation
+from weft.providers.openai_services import OpenAIServices
 from weft.providers.profile import known_context_size, known_features
-from weft.providers.retry import RetryPolicy
 from weft.providers.token import estimate_prompt_tokens
 
 _logger = logging.getLogger("weft.providers")
@@ -29,8 +30,8 @@ _MAX_ADAPTATIONS = 6
 _MAX_MODELS = 256
 
 
-class OpenAICompatible:
-    """A provider behind ``POST {base_url}/chat/completions``.
+class OpenAICompatible(OpenAIServices):
+    """A provider behind ``POST {base_url}/chat/completions`` and its neighbours.
 
     Args:
         name: Provider's name as the app spells it.
@@ -52,13 +53,7 @@ class OpenAICompatible:
         http: Http | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.name = name
-        self._config = config
-        self._clock = clock
-        self._own_http = None if http else Http()
-        self._endpoint = Endpoint(name, config, http or self._own_http or Http(), clock)
-        self._jitter = jitter
-        self._retry = RetryPolicy(config.max_retries, config.max_retry_wait)
+        super().__init__(name, config, clock=clock, http=http, jitter=jitter)
         self._adaptations: dict[str, tuple[Adaptation, ...]] = {}
 
     def __repr__(self) -> str:
@@ -94,11 +89,6 @@ class OpenAICompatible:
         finally:
             reply.close()
 
-    async def close(self) -> None:
-        """Close the session, unless it is shared."""
-        if self._own_http is not None:
-            await self._own_http.close()
-
     async def _begin(self, request: ChatRequest) -> Reply:
         """The reply at its first chunk, after as many attempts as it takes."""
         retries = adaptations = 0
@@ -110,13 +100,9 @@ class OpenAICompatible:
                 if adaptations < _MAX_ADAPTATIONS and self._adapt(request, body, failed.refusal):
                     adaptations += 1
                     continue
-                delay = None
-                if failed.is_transient:
-                    delay = self._retry.delay(retries, failed.retry_after, self._jitter())
+                delay = self._delay(failed, retries)
                 if delay is None:
                     raise failed.error from failed.__cause__
-                if failed.is_stale and retries == 0:
-                    delay = 0.0
             retries += 1
             await self._clock.sleep(delay)
 

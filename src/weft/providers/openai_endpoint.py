@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,6 +18,7 @@ from weft.providers.chat import ChatChunk
 from weft.providers.config import ProviderConfig, Timeouts, public_url, quoted
 from weft.providers.http import Http
 from weft.providers.name import provider_key
+from weft.providers.openai_body import ReplyBody
 from weft.providers.openai_refusal import CallErrors, Refusal, parse_refusal
 from weft.providers.openai_reply import ReplyReader
 from weft.providers.retry import parse_retry_after
@@ -96,7 +98,7 @@ class Endpoint:
             AttemptError: It did not come to a first chunk.
         """
         errors = CallErrors(self._name, model, self.settings, self._secrets)
-        response, head = await self._first_bytes(path, data, errors)
+        response, head = await self._first_bytes(path, data, errors, self._headers)
         reply = Reply(response, errors, self._timeouts)
         try:
             reply.take(head)
@@ -115,13 +117,32 @@ class Endpoint:
             raise
         return reply
 
+    async def open_body(
+        self, path: str, data: bytes, model: str, *, content_type: str = "application/json"
+    ) -> ReplyBody:
+        """POST and read up to the first bytes of a reply that is no chat.
+
+        Args:
+            path: Below the base address, e.g. ``embeddings``, or a whole address.
+            data: The body.
+            model: For messages.
+            content_type: Of the body.
+
+        Raises:
+            AttemptError: It did not come to a first byte.
+        """
+        errors = CallErrors(self._name, model, self.settings, self._secrets)
+        headers = {**self._headers, "content-type": content_type, "accept": "*/*"}
+        response, head = await self._first_bytes(path, data, errors, headers)
+        return ReplyBody(response, head, errors, self._timeouts)
+
     async def _first_bytes(
-        self, path: str, data: bytes, errors: CallErrors
+        self, path: str, data: bytes, errors: CallErrors, headers: Mapping[str, str]
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """A reply with status 200, and the beginning of its body (empty if it has none)."""
         try:
             async with asyncio.timeout(self._timeouts.first_byte):
-                response = await self._post(path, data)
+                response = await self._post(path, data, headers)
                 try:
                     if response.status != 200:
                         raise await self._refused(response, errors)
@@ -138,11 +159,11 @@ class Endpoint:
         except OSError as error:
             raise self._unreachable(error, errors) from error
 
-    async def _post(self, path: str, data: bytes) -> aiohttp.ClientResponse:
+    async def _post(self, path: str, data: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         return await self._http.session().post(
-            _below(self._base, path),
+            path if "://" in path else _below(self._base, path),
             data=data if len(data) < _LARGE_BODY else io.BytesIO(data),
-            headers=self._headers,
+            headers=headers,
             timeout=self._limits,
             # Where a redirect leads, the key must not go unasked.
             allow_redirects=False,
@@ -309,9 +330,8 @@ def _base_url(name: str, config: ProviderConfig, settings: str) -> str:
 
 def _below(base: SplitResult, path: str) -> str:
     """The address of a path; a query of the base address (Azure's ``api-version``) stays."""
-    if base.path.endswith(f"/{path}"):
-        return base.geturl()
-    return base._replace(path=f"{base.path.rstrip('/') or '/v1'}/{path}").geturl()
+    root = base.path.rstrip("/") or "/v1"
+    return base._replace(path=f"{root.removesuffix('/chat/completions')}/{path}").geturl()
 
 
 def _headers(base: SplitResult, config: ProviderConfig, settings: str) -> dict[str, str]:

@@ -201,6 +201,9 @@ _LIST_PRICES: dict[str, list[tuple[str, str, str]]] = {
         ("o3", "2", "8"),
         ("o3-mini*", "1.1", "4.4"),
         ("o4-mini", "1.1", "4.4"),
+        ("text-embedding-3-small", "0.02", "0"),
+        ("text-embedding-3-large", "0.13", "0"),
+        ("text-embedding-ada-002", "0.1", "0"),
     ],
     "anthropic": [
         ("claude-3-haiku*", "0.25", "1.25"),
@@ -241,4 +244,5 @@ _LIST_PRICES: dict[str, list[tuple[str, str, str]]] = {
         ("mistral-large-2512", "0.5", "1.5"),
     ],
     "scripted": [("*", "0", "0")],
+    "weft": [("*", "0", "0")],
 }

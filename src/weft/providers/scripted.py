@@ -18,6 +18,7 @@ from weft.providers.config import ProviderConfig
 from weft.providers.http import Http
 from weft.providers.message import ToolCall, ToolCallDelta, last_user_text
 from weft.providers.sample import sample_of
+from weft.providers.scripted_services import ScriptedServices
 from weft.providers.token import estimate_prompt_tokens, estimate_tokens
 
 _ALL_FEATURES: frozenset[Feature] = frozenset(
@@ -71,11 +72,17 @@ class Script:
     """Rules, tried in order; without a match the model says the emptiest thing of the form that is asked for,
     or repeats what the user said.
 
+    Args:
+        rules: For what is asked in a chat.
+        transcript: What is heard in every recording; without it the text that a scripted voice spoke there,
+            or the name of the file.
+
     Raises:
         ConfigError: A rule names no error class or holds no regular expression.
     """
 
-    def __init__(self, rules: list[Rule] | None = None) -> None:
+    def __init__(self, rules: list[Rule] | None = None, transcript: str | None = None) -> None:
+        self.transcript = transcript
         self._rules = list(rules or [])
         self._patterns = [_compile(rule) for rule in self._rules]
         self._left = [rule.times for rule in self._rules]
@@ -91,11 +98,16 @@ class Script:
         Raises:
             ConfigError: It holds something else; the message says where.
         """
-        unknown = set(content) - {"rules"}
+        unknown = set(content) - {"rules", "transcript"}
         if unknown:
-            raise ConfigError(f"script: unknown key {sorted(unknown)[0]!r}; a script holds 'rules'")
+            raise ConfigError(
+                f"script: unknown key {sorted(unknown)[0]!r}; a script holds 'rules' and 'transcript'"
+            )
+        transcript = content.get("transcript")
+        if not isinstance(transcript, str | None):
+            raise ConfigError("script: transcript: write the text that is heard in every recording")
         try:
-            return cls(msgspec.convert(content.get("rules", []), list[Rule]))
+            return cls(msgspec.convert(content.get("rules", []), list[Rule]), transcript)
         except msgspec.ValidationError as error:
             raise ConfigError(f"script: rules: {error}") from error
 
@@ -111,8 +123,8 @@ class Script:
         return _without_rule(request)
 
 
-class ScriptedModel:
-    """The chat model of a script; it can do everything, and stands in for the prices of whom it plays.
+class ScriptedModel(ScriptedServices):
+    """The models of a script; it can do everything, and stands in for the prices of whom it plays.
 
     Args:
         name: Provider's name as the app spells it.
@@ -129,10 +141,10 @@ class ScriptedModel:
         clock: Clock | None = None,
         keep: int = 1000,
     ) -> None:
-        self.name = name
+        self._script = script or Script()
+        super().__init__(name, self._script.transcript)
         self.requests: deque[ChatRequest] = deque(maxlen=keep)
         """The latest requests, oldest first."""
-        self._script = script or Script()
         self._clock = clock or SystemClock()
 
     def features(self, model: str) -> frozenset[Feature]:

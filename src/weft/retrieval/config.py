@@ -21,6 +21,8 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str = ""
     """What people call it; its id unless given."""
+    description: str = ""
+    """What can be found in it, for a model that has to choose a dataset."""
     folder: str = ""
     """Path of a folder with text and Markdown files."""
     dify: str = ""
@@ -32,7 +34,12 @@ class DatasetConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     knowledge_id: str = ""
     """The id at the service; the dataset's own unless given."""
     search_method: SearchMethod | None = None
-    """How a Dify service searches; what its dataset is set to unless given."""
+    """How it is searched. Unless given: a folder by words and meaning, a Dify dataset as it is set there."""
+    embedding_model: str = ""
+    """Model for the meaning of a folder's texts, ``provider/model``. Unless given: the first one that a
+    provider's table names, else one that is built in."""
+    vector_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """How much meaning counts against words in a folder, from 0 to 1."""
     timeout: Annotated[float, Meta(gt=0)] = 30.0
     """Seconds for one search at a service."""
 
@@ -64,6 +71,11 @@ def _parse(dataset_id: str, table: object) -> DatasetConfig:
         )
     if config.folder and not Path(config.folder).expanduser().is_dir():
         raise ConfigError(f"{where} folder: {config.folder!r} is no folder; correct the path")
+    if config.embedding_model and not all(config.embedding_model.partition("/")):
+        raise ConfigError(
+            f"{where} embedding_model: {config.embedding_model!r} names no provider or no model; "
+            "write provider/model"
+        )
     url = config.dify or config.external
     if url:
         _check_url(f"{where} {given[0]}", url)

@@ -14,6 +14,8 @@ class Passage:
     content: str
     score: float | None = None
     """The higher the better; most datasets keep to 0 to 1."""
+    vector_score: float | None = None
+    """The part of the score that comes from likeness of meaning, where that is known apart; from 0 to 1."""
     title: str = ""
     document_id: str = ""
     document_name: str = ""

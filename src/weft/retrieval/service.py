@@ -13,6 +13,7 @@ from weft.retrieval.config import DatasetConfig
 from weft.retrieval.errors import RetrievalError
 from weft.retrieval.http import JsonHttp
 from weft.retrieval.passage import Passage
+from weft.retrieval.port import Embedders
 from weft.variables import Value
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -65,9 +66,14 @@ class _Service:
     def __init__(self, dataset_id: str, config: DatasetConfig, http: JsonHttp) -> None:
         self.dataset_id = dataset_id
         self.name = config.name or dataset_id
+        self.description = config.description
         self._config = config
         self._http = http
         self._knowledge_id = config.knowledge_id or dataset_id
+
+    async def metadata_fields(self) -> list[str]:
+        """The service does not say."""
+        return []
 
     async def _ask(self, url: str, body: Mapping[str, object], answer: type[R]) -> R:
         what = f"dataset {self.dataset_id!r}"
@@ -103,6 +109,7 @@ class DifyRetriever(_Service):
         top_k: int,
         score_threshold: float | None = None,
         filters: MetadataFilter | None = None,
+        embedders: Embedders | None = None,
     ) -> list[Passage]:
         """What the server finds; see `weft.retrieval.Retriever`."""
         config = self._config
@@ -137,6 +144,7 @@ class ExternalRetriever(_Service):
         top_k: int,
         score_threshold: float | None = None,
         filters: MetadataFilter | None = None,
+        embedders: Embedders | None = None,
     ) -> list[Passage]:
         """What the service finds; see `weft.retrieval.Retriever`."""
         body: dict[str, object] = {
