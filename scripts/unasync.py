@@ -19,11 +19,20 @@ SOURCE = ROOT / "src/weft/client/_async"
 TARGET = ROOT / "src/weft/client/_sync"
 
 NAMES = {
+    "AsyncAdvancedChatApp": "AdvancedChatApp",
+    "AsyncAgentApp": "AgentApp",
+    "AsyncApp": "App",
     "AsyncBaseTransport": "BaseTransport",
+    "AsyncChat": "Chat",
+    "AsyncChatApp": "ChatApp",
     "AsyncClient": "Client",
+    "AsyncCompletionApp": "CompletionApp",
+    "AsyncConsoleClient": "ConsoleClient",
+    "AsyncDownload": "Download",
     "AsyncEventStream": "EventStream",
-    "AsyncIterator": "Iterator",
+    "AsyncItems": "Items",
     "AsyncSleep": "BlockingSleep",
+    "AsyncWorkflowApp": "WorkflowApp",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -35,6 +44,7 @@ NAMES = {
     "anext": "next",
     "aread": "read",
     "asyncio": "time",
+    "new_async_lock": "new_blocking_lock",
 }
 """Names that change; one that is never met is an error."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts import unasync
-from weft.client import AsyncClient, AsyncEventStream, Client, EventStream
+from weft import client as room
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,14 +23,17 @@ def public(kind: type) -> dict[str, str]:
         special = name.startswith("__") and name in vars(kind)
         if (special and callable(member)) or not name.startswith("_"):
             getter = member.fget if isinstance(member, property) else None
+            if getter is None and not callable(member):
+                continue
             signature = str(inspect.signature(getter or member))
             found[unasync.NAMES.get(name, name)] = unasync.rename(signature, Counter())
     return found
 
 
-@pytest.mark.parametrize(
-    ("asynchronous", "blocking"), [(AsyncClient, Client), (AsyncEventStream, EventStream)]
-)
+PAIRS = [(getattr(room, name), getattr(room, name[5:])) for name in room.__all__ if name.startswith("Async")]
+
+
+@pytest.mark.parametrize(("asynchronous", "blocking"), PAIRS, ids=lambda kind: kind.__name__)
 def test_both_colours_have_the_same_methods_with_the_same_signatures(
     asynchronous: type, blocking: type
 ) -> None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import email
 import inspect
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import Message
+from importlib import import_module
 from typing import Any, Protocol, Self, cast
 
 import httpx2
 
-from weft.client import AsyncClient, AsyncEventStream, Client, EventStream, RetryPolicy, Timeouts
+from weft.client import (
+    AsyncClient,
+    AsyncConsoleClient,
+    Client,
+    ConsoleClient,
+    RetryPolicy,
+    Timeouts,
+)
+from weft.client._login import PasswordEncoding
+from weft.client._retry import system_now
+
+_FILENAME = re.compile(rb'filename="([^"]*)"')
 
 KEY = "app-0123456789abcdefABCDEF"
+EMAIL = "ada@example.com"
+PASSWORD = "correct horse 9"
 
 
 @dataclass
@@ -70,7 +88,7 @@ class Fake:
                 request.method,
                 str(request.url.copy_with(query=None)),
                 dict(request.url.params),
-                json.loads(request.content) if request.content else None,
+                body_of(request),
                 request.headers,
                 request.extensions["timeout"],
             )
@@ -85,6 +103,35 @@ class Fake:
     @property
     def transport(self) -> httpx2.MockTransport:
         return httpx2.MockTransport(self)
+
+
+def body_of(request: httpx2.Request) -> object:
+    if not request.content:
+        return None
+    if request.headers["content-type"].startswith("multipart/"):
+        return form_of(request)
+    return json.loads(request.content)
+
+
+def form_of(request: httpx2.Request) -> dict[str, object]:
+    """The fields of a form; of a file its name, type and bytes."""
+    head = b"Content-Type: %b\r\n\r\n" % request.headers["content-type"].encode()
+    fields: dict[str, object] = {}
+    message = email.message_from_bytes(head + request.content)
+    assert isinstance(message, Message)
+    for part in message.walk():
+        name = part.get_param("name", header="content-disposition")
+        if part.is_multipart():
+            continue
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        filename = part.get_filename()
+        if filename is not None:
+            filename = _FILENAME.findall(request.content)[0].decode()  # the parser takes it for ASCII
+        fields[str(name)] = (
+            content.decode() if filename is None else (filename, part.get_content_type(), content)
+        )
+    return fields
 
 
 def said(body: object, status: int = 200, headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -150,6 +197,64 @@ def make_blocking(
     return cast(AsyncClient, Awaitable(client, AsyncClient)), fake
 
 
+class MakeConsole(Protocol):
+    """Makes a console client of one colour that talks to a server; the blocking one is made awaitable."""
+
+    def __call__(
+        self,
+        server: Callable[[httpx2.Request], httpx2.Response],
+        *,
+        password: str = ...,
+        password_encoding: PasswordEncoding = ...,
+        now: Callable[[], datetime] = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncConsoleClient: ...
+
+
+def make_async_console(
+    server: Callable[[httpx2.Request], httpx2.Response],
+    *,
+    password: str = PASSWORD,
+    password_encoding: PasswordEncoding = "auto",
+    now: Callable[[], datetime] = system_now,
+    retry: RetryPolicy | None = None,
+) -> AsyncConsoleClient:
+    async def sleep(seconds: float) -> None:
+        pass
+
+    return AsyncConsoleClient(
+        "http://dify.test",
+        EMAIL,
+        password,
+        password_encoding=password_encoding,
+        transport=httpx2.MockTransport(server),
+        now=now,
+        retry=retry,
+        sleep=sleep,
+    )
+
+
+def make_blocking_console(
+    server: Callable[[httpx2.Request], httpx2.Response],
+    *,
+    password: str = PASSWORD,
+    password_encoding: PasswordEncoding = "auto",
+    now: Callable[[], datetime] = system_now,
+    retry: RetryPolicy | None = None,
+) -> AsyncConsoleClient:
+    client = ConsoleClient(
+        "http://dify.test",
+        EMAIL,
+        password,
+        password_encoding=password_encoding,
+        transport=httpx2.MockTransport(server),
+        now=now,
+        retry=retry,
+        sleep=lambda seconds: None,
+    )
+    return cast(AsyncConsoleClient, Awaitable(client, AsyncConsoleClient))
+
+
 class Awaitable:
     """A blocking object behind the face of its asynchronous twin."""
 
@@ -159,9 +264,12 @@ class Awaitable:
 
     def __getattr__(self, name: str) -> Any:
         inner_name = {"aclose": "close"}.get(name, name)
+        ours = getattr(self._twin, name, None)
+        if isinstance(ours, property) and inspect.iscoroutinefunction(ours.fget):
+            return _later(lambda: _awaitable(getattr(self._inner, name)))
         attribute = getattr(self._inner, inner_name)
-        if inspect.iscoroutinefunction(getattr(self._twin, name, None)):
-            return _in_coroutine(attribute)
+        if inspect.iscoroutinefunction(ours):
+            return lambda *args, **kwargs: _later(lambda: _awaitable(attribute(*args, **kwargs)))
         if callable(attribute):
             return lambda *args, **kwargs: _awaitable(attribute(*args, **kwargs))
         return attribute
@@ -186,21 +294,21 @@ class Awaitable:
             raise StopAsyncIteration from None
 
 
-def _in_coroutine(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return method(*args, **kwargs)
+async def _later(act: Callable[[], Any]) -> Any:
+    return act()
 
-    return call
+
+def _twin(kind: type) -> type | None:
+    """The asynchronous class that a blocking one was written from."""
+    if not kind.__module__.startswith("weft.client._sync."):
+        return None
+    module = import_module(kind.__module__.replace("._sync.", "._async."))
+    found: type = getattr(module, f"Async{kind.__name__}")
+    return found
 
 
 def _awaitable(result: Any) -> Any:
-    if isinstance(result, EventStream):
-        return Awaitable(result, AsyncEventStream)
-    if isinstance(result, Iterator):
-        return _iterated(result)
-    return result
-
-
-async def _iterated(items: Iterator[Any]) -> AsyncIterator[Any]:
-    for item in items:
-        yield item
+    if isinstance(result, list):
+        return [_awaitable(item) for item in result]
+    twin = _twin(type(result))
+    return result if twin is None else Awaitable(result, twin)

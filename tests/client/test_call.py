@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from weft.client import AsyncClient, Client
-from weft.client._call import ApiKey, base_address, path
+from weft.client._call import base_address, path
+from weft.client._secret import ApiKey
 from weft.errors import ConfigError, InvalidRequestError
 
 

@@ -69,14 +69,21 @@ def test_every_code_becomes_the_class_it_came_from(code: str) -> None:
     assert (known.status, known.code, known.request_id) == (status, code, "r-1")
 
 
-def test_codes_beyond_the_service_apis_own_are_few_and_named() -> None:
+def test_codes_beyond_the_documented_ones_are_named() -> None:
     assert set(ERRORS) - set(CLASSES) == {
         "app_abnormal_status",
         "app_api_disabled",
+        "account_banned",
         "app_not_found",
         "app_suggested_questions_after_answer_disabled",
+        "authentication_failed",
         "bad_request_key_error",
         "conflict",
+        "draft_workflow_not_exist",
+        "draft_workflow_not_sync",
+        "email_code_login_limit",
+        "max_keys_exceeded",
+        "not_setup",
         "precondition_failed",
         "workspace_archived",
         "workspace_not_found",
@@ -120,13 +127,74 @@ def test_some_invalid_params_are_something_else(message: str, kind: type[Excepti
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 502])
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>gone</html>", b"null", b"[]", b'{"error":"x"}', b"\xff", b'{"code":5}', b"[" * 10**5],
+    [b"", b"gone", b"null", b"[]", b'{"error":5}', b"\xff", b'{"code":5}', b"[" * 10**5],
 )
 def test_a_body_that_is_no_error_body_gives_an_unknown_server_error(status: int, body: bytes) -> None:
     error = error_of(CALL, reply(status, body))
     assert isinstance(error, ErrorReply)
     assert (error.status, error.code) == (status, "unknown")
     assert str(error) == f"GET /info failed with status {status} and no error body"
+
+
+def test_a_page_for_people_tells_what_may_be_wrong() -> None:
+    error = error_of(CALL, reply(404, b"\n<!DOCTYPE html><title>404</title>"))
+    assert isinstance(error, ErrorReply)
+    assert (error.status, error.code) == (404, "unknown")
+    assert str(error) == (
+        "GET /info failed with status 404 and no error body; "
+        "the answer is an HTML page, so the base address may be wrong, or a proxy answered"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "message", "code"),
+    [
+        (404, {"message": "API key not found"}, errors.NotFoundError, "API key not found", "unknown"),
+        (
+            400,
+            {"message": "Cannot create more than 10 API keys.", "custom": "max_keys_exceeded"},
+            errors.InvalidRequestError,
+            "Cannot create more than 10 API keys.",
+            "max_keys_exceeded",
+        ),
+        (400, {"error": "Bad date"}, errors.InvalidRequestError, "Bad date", "unknown"),
+        (
+            401,
+            {"result": "fail", "message": "Invalid refresh token"},
+            errors.UnauthorizedError,
+            "Invalid refresh token",
+            "unknown",
+        ),
+        (
+            400,
+            {"id": "i1", "status": "failed", "app_id": None, "error": "Missing app data in YAML content"},
+            errors.InvalidRequestError,
+            "Missing app data in YAML content",
+            "unknown",
+        ),
+    ],
+)
+def test_an_error_body_of_another_shape_is_classed_by_its_status(
+    status: int, body: dict[str, object], kind: type[Exception], message: str, code: str
+) -> None:
+    error = error_of(CALL, reply(status, json.dumps(body).encode()))
+    known = error_reply(error)
+    assert (type(error), str(error), known and known.code) == (kind, message, code)
+
+
+def test_what_to_do_is_noted_below_an_error_that_does_not_say() -> None:
+    error = error_of(CALL, reply(409, told(409, "draft_workflow_not_sync")))
+    assert error.__notes__ == ["get the draft again, make the change there, and write it back"]
+
+
+def test_keys_and_tokens_are_kept_out_of_errors() -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+    body = '{"token": "app-0123456789abcdefABCDEFGH", "refresh_token": "abc", "password":"p\\"w", "x": "JWT"'
+    with pytest.raises(ErrorReply) as caught:
+        read_reply(CALL, reply(200, body.replace("JWT", jwt).encode()))
+    assert caught.value.body == '{"token": "***", "refresh_token": "***", "password":"***", "x": "***"'
+    error = error_of(CALL, reply(401, told(401, "unauthorized", f"bad token {jwt}")))
+    assert str(error) == "bad token ***"
 
 
 def test_a_redirect_tells_where_to() -> None:

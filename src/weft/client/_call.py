@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -12,10 +13,21 @@ from weft import wire
 from weft.errors import ConfigError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from weft.client._upload import Upload
     from weft.wire import WireModel
 
 M = TypeVar("M", bound="WireModel")
 T_co = TypeVar("T_co", covariant=True)
+
+SERVICE = "/v1"
+CONSOLE = "/console/api"
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """A moment in a query string whose text depends on the account's time zone."""
+
+    moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +37,18 @@ class Call(Generic[T_co]):
     method: str
     path: str
     """Below the base address, already quoted."""
-    read: Callable[[bytes], T_co]
+    read: Callable[[bytes], T_co] = field(repr=False)
     """Raises `ValueError` for a body that is not as expected."""
     query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    minutes: Mapping[str, Minute] = field(default_factory=dict)
+    """Part of the query that is still to be written in the account's time zone."""
+    body: bytes | None = field(default=None, repr=False)
     """JSON text."""
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Fields that go along with `upload`."""
+    upload: Upload | None = None
+    """A file, which makes the body a form."""
+    headers: Mapping[str, str] = field(default_factory=dict)
     waits_for_run: bool = False
     """Whether the answer may take as long as a run."""
 
@@ -37,40 +56,12 @@ class Call(Generic[T_co]):
         return f"{self.method} {self.path}"
 
 
-class ApiKey:
-    """An app key that never shows itself.
-
-    Raises:
-        ConfigError: It is empty or cannot stand in a header.
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        text = text.strip()
-        if not text:
-            raise ConfigError("the API key is empty; give an app key such as 'app-...'")
-        if not (text.isascii() and text.isprintable()) or " " in text:
-            raise ConfigError("the API key has blanks or characters that no key has; copy it again")
-        self._text = text
-
-    def header(self) -> str:
-        """The value of the Authorization header."""
-        return f"Bearer {self._text}"
-
-    def hide_in(self, body: bytes) -> bytes:
-        """The body without this key, should a server have echoed it."""
-        return body.replace(self._text.encode(), b"***")
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
-def base_address(text: str) -> str:
-    """The address all paths are appended to, ending in ``/v1``.
+def base_address(text: str, below: str = SERVICE) -> str:
+    """The address all paths are appended to.
 
     Args:
         text: The server's root, its ``/v1`` or its ``/console/api``, with or without a final slash.
+        below: What it shall end in.
 
     Raises:
         ConfigError: It is no http address, or holds credentials, a query or a fragment.
@@ -79,11 +70,11 @@ def base_address(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("the base address must be like 'https://host' or 'https://host/v1'")
     if "@" in parts.netloc:
-        raise ConfigError("the base address must not hold credentials; give the API key on its own")
+        raise ConfigError("the base address must not hold credentials; give them on their own")
     if parts.query or parts.fragment:
         raise ConfigError("the base address must end with its path, without '?' and '#'")
-    base = parts.path.rstrip("/").removesuffix("/v1").removesuffix("/console/api").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{base}/v1"
+    base = parts.path.rstrip("/").removesuffix(SERVICE).removesuffix(CONSOLE).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{base}{below}"
 
 
 def path(*segments: str) -> str:
@@ -103,10 +94,14 @@ def given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def texts(**query: object) -> dict[str, str]:
+    """A query string's values as text; those of ``None`` are left out."""
+    return {name: _text(value) for name, value in query.items() if value is not None}
+
+
 def get(model: type[M], address: str, **query: object) -> Call[M]:
     """A request for something; query values of ``None`` are left out."""
-    texts = {name: _text(value) for name, value in given(**query).items()}
-    return Call("GET", address, partial(wire.parse_answer, model), texts)
+    return Call("GET", address, partial(wire.parse_answer, model), texts(**query))
 
 
 def send(
@@ -135,7 +130,17 @@ def send_only(
     Raises:
         InvalidRequestError: The server would refuse the body.
     """
-    return Call(method, address, _nothing, body=wire.encode_request(request, fields))
+    return Call(method, address, nothing, body=wire.encode_request(request, fields))
+
+
+def ask_only(method: str, address: str, **query: object) -> Call[None]:
+    """A request without a body whose answer has nothing to tell."""
+    return Call(method, address, nothing, texts(**query))
+
+
+def send_file(model: type[M], address: str, upload: Upload, **fields: object) -> Call[M]:
+    """A request whose body is a form with a file; fields of ``None`` are left out."""
+    return Call("POST", address, partial(wire.parse_answer, model), form=texts(**fields), upload=upload)
 
 
 def stream(address: str, request: type[WireModel], fields: Mapping[str, object]) -> Call[None]:
@@ -147,8 +152,8 @@ def stream(address: str, request: type[WireModel], fields: Mapping[str, object])
     return send_only("POST", address, request, {**fields, "response_mode": "streaming"})
 
 
-def _nothing(body: bytes) -> None:
-    return None
+def nothing(body: bytes) -> None:
+    """Read an answer that has nothing to tell."""
 
 
 def _text(value: object) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from weft import wire
 from weft.client._call import Call
+from weft.client._secret import hide
 from weft.errors import (
+    ConfigError,
     ConflictError,
     CredentialsError,
     ForbiddenError,
@@ -86,8 +88,26 @@ ERRORS: Mapping[str, type[WeftError]] = {
     "conflict": ConflictError,
     "internal_server_error": ServerError,
     "unknown": ServerError,
+    # the console's own
+    "authentication_failed": UnauthorizedError,
+    "email_code_login_limit": TooManyRequestsError,
+    "account_banned": ForbiddenError,
+    "not_setup": ConfigError,
+    "draft_workflow_not_exist": NotFoundError,
+    "draft_workflow_not_sync": ConflictError,
+    "max_keys_exceeded": InvalidRequestError,
 }
 """Class of an error by the code of its body."""
+
+_ADVICE: Mapping[str, str] = {
+    "unauthorized": "check that the key or the account belongs to this server and still exists",
+    "not_setup": "the server has no administrator yet; open its /install page",
+    "draft_workflow_not_sync": "get the draft again, make the change there, and write it back",
+    "not_chat_app": "the app is of another mode; info() tells which",
+    "not_workflow_app": "the app is of another mode; info() tells which",
+    "app_unavailable": "publish the app first",
+}
+"""What to do about an error, as a note below it, where its message does not say."""
 
 _BY_STATUS: Mapping[int, type[WeftError]] = {
     400: InvalidRequestError,
@@ -110,16 +130,22 @@ _BY_TEXT: Mapping[str, type[WeftError]] = {
 """What Dify reports as ``invalid_param`` although no parameter is wrong, by how the message begins."""
 
 
+_SAYS_WHY = ("message", "error", "data")
+"""Keys of error bodies that hold a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """Names in lower case."""
-    body: bytes
+    body: bytes = field(repr=False)
     retry_after: float | None = None
     """Seconds the server asks to wait."""
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those that this answer sets."""
 
     @property
     def request_id(self) -> str | None:
@@ -128,8 +154,13 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The beginning of the body."""
-        return self.body[: 4 * MAX_BODY_CHARS].decode(errors="replace")[:MAX_BODY_CHARS]
+        """The beginning of the body, without anything that looks like a key or a token."""
+        return hide(self.body[: 4 * MAX_BODY_CHARS].decode(errors="replace"))[:MAX_BODY_CHARS]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is a page for people."""
+        return self.body[:200].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 class ErrorReply(ServerError):
@@ -166,14 +197,21 @@ def error_reply(error: BaseException) -> ErrorReply | None:
     return seen
 
 
-def error_from(told: ErrorReply, *, retry_after: float | None = None) -> WeftError:
-    """The error in the class it was made from on the server, caused by what the server told."""
+def error_from(told: ErrorReply, *, retry_after: float | None = None, has_code: bool = True) -> WeftError:
+    """The error in the class it was made from on the server, caused by what the server told.
+
+    Args:
+        told: Status, code and message.
+        retry_after: Seconds the server asks to wait.
+        has_code: Whether the server gave a code; without one the status decides.
+    """
     message = str(told)
-    kind = ERRORS.get(told.code)
+    kind = ERRORS.get(told.code) if has_code else None
     if kind is None:
         kind = _BY_STATUS.get(told.status, RequestError if 400 <= told.status < 500 else ServerError)
     if told.code == "invalid_param":
         kind = next((known for start, known in _BY_TEXT.items() if message.startswith(start)), kind)
+    advice = _ADVICE.get(told.code)
     if kind is ServerError:
         return told
     error: WeftError
@@ -184,6 +222,8 @@ def error_from(told: ErrorReply, *, retry_after: float | None = None) -> WeftErr
     else:
         error = kind(message)
     error.__cause__ = told
+    if advice:
+        error.add_note(advice)
     return error
 
 
@@ -208,32 +248,45 @@ def error_of(call: Call[object], reply: Reply) -> WeftError:
         body = json.loads(reply.body)
     except (ValueError, RecursionError):
         body = None
-    code = body.get("code") if isinstance(body, dict) else None
-    if not isinstance(code, str) or not code:
-        target = reply.headers.get("location")
-        advice = f"; it redirects to {target}, use that as the base address" if target else ""
-        return _unreadable(reply, f"{call} failed with status {reply.status} and no error body{advice}")
+    if not isinstance(body, dict):
+        return _unreadable(reply, f"{call} failed with status {reply.status} and no error body")
+    code = body.get("code") or body.get("custom")  # older answers name it so, or not at all
+    has_code = isinstance(code, str)
+    message = next((text for key in _SAYS_WHY if isinstance(text := body.get(key), str) and text), code)
+    if not isinstance(message, str):
+        return _unreadable(reply, f"{call} failed with status {reply.status} and no error body")
     told = ErrorReply(
-        str(body.get("message") or code),
+        hide(message),
         status=reply.status,
-        code=code,
+        code=str(code) if has_code else "unknown",
         request_id=reply.request_id,
         body=reply.text,
     )
-    return error_from(told, retry_after=reply.retry_after)
+    return error_from(told, retry_after=reply.retry_after, has_code=has_code)
 
 
-def refused_stream(call: Call[object], reply: Reply) -> WeftError:
-    """The error for an answer that should have been an event stream and is not."""
+def refused_stream(call: Call[object], reply: Reply, wanted: str = "an event stream") -> WeftError:
+    """The error for an answer that should have been a stream and is not."""
     if not 200 <= reply.status < 300:
         return error_of(call, reply)
     kind = reply.headers.get("content-type") or "no content type"
-    return _unreadable(reply, f"{call} was answered with {kind} instead of an event stream")
+    return _unreadable(reply, f"{call} was answered with {kind} instead of {wanted}")
 
 
 def is_stream(status: int, headers: Mapping[str, str]) -> bool:
     """Whether an answer, its body still unread, is an event stream."""
     return status == 200 and headers.get("content-type", "").lower().startswith("text/event-stream")
+
+
+def is_sound(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer, its body still unread, is what it shall be: a file, not JSON and no page."""
+    kind = headers.get("content-type", "").lower()
+    return status == 200 and not kind.startswith(("application/json", "text/html"))
+
+
+def is_file(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer, its body still unread, is a file or a part of one; files may be of any type."""
+    return status in (200, 206)
 
 
 def read_run(body: bytes) -> RunDetail:
@@ -251,6 +304,30 @@ def read_run(body: bytes) -> RunDetail:
         raise
 
 
+def read_console_run(body: bytes) -> wire.console.WorkflowRunDetail:
+    """A run's detail as the console tells it.
+
+    Raises:
+        NotFoundError: There is no such run; Dify says so with a success full of nulls.
+        ValueError: The body is not as expected.
+    """
+    try:
+        return wire.parse_answer(wire.console.WorkflowRunDetail, body)
+    except ValueError:
+        if _has_no_id(body):
+            raise NotFoundError("Workflow run not found.", kind="run") from None
+        raise
+
+
+def read_published(body: bytes) -> wire.console.WorkflowDraft | None:
+    """The published graph, or ``None``.
+
+    Raises:
+        ValueError: The body is not as expected.
+    """
+    return None if body.strip() == b"null" else wire.parse_answer(wire.console.WorkflowDraft, body)
+
+
 def _has_no_id(body: bytes) -> bool:
     try:
         fields = json.loads(body)
@@ -260,4 +337,9 @@ def _has_no_id(body: bytes) -> bool:
 
 
 def _unreadable(reply: Reply, message: str) -> ErrorReply:
+    target = reply.headers.get("location")
+    if target:
+        message += f"; it redirects to {target}, use that as the base address"
+    elif reply.is_page:
+        message += "; the answer is an HTML page, so the base address may be wrong, or a proxy answered"
     return ErrorReply(message, status=reply.status, request_id=reply.request_id, body=reply.text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         FormDefinition,
         JsonObject,
         MessageFileEvent,
+        MessageReplaceEvent,
         NodeEvent,
         NodeFinishedData,
         RunStatus,
@@ -122,6 +123,8 @@ class EventReader:
         self._payloads: deque[bytes] = deque()
         self._failure: TransportError | None = None
         self._run_started = False
+        self._seen: set[tuple[object, ...]] = set()
+        self._rejoined = False
 
     def feed(self, chunk: bytes) -> None:
         """Take in bytes as they arrive, in any split.
@@ -145,8 +148,11 @@ class EventReader:
                 continue  # cut off in the middle of an event
             self._payloads.append(payload)
 
-    def take(self) -> StreamEvent | UnknownEvent | None:
+    def take(self, *, may_join: bool = False) -> StreamEvent | UnknownEvent | None:
         """The next event, or ``None`` when more bytes are needed or the stream has ended well.
+
+        Args:
+            may_join: Whether a stream that broke off may be joined again: then that is no error here.
 
         Raises:
             StreamBrokenError: The stream ended too early, or an event could not be understood.
@@ -157,18 +163,73 @@ class EventReader:
                 event = wire.parse_stream_event(self._payloads.popleft())
             except ValueError as error:
                 raise self._broken(f"an event cannot be read: {error}") from None
-            if isinstance(event, wire.PingEvent):
+            if isinstance(event, wire.MessageEvent):  # most events are, so they do not pass through all that
+                self._follow(event)
+                return event
+            if isinstance(event, wire.PingEvent) or self._is_repeated(event):
                 continue
             self._follow(event)
             return event
-        if self.is_over:
+        if self.is_over and not (may_join and self.run_to_join):
             self._check_end()
         return None
+
+    @property
+    def run_to_join(self) -> str | None:
+        """The run whose stream has broken off and can be joined again; ``None`` if it has not, or cannot."""
+        result = self.result
+        if not (self.is_over and self._run_started) or self._is_whole():
+            return None
+        return result.workflow_run_id if result.finished is None else None
+
+    def join(self) -> None:
+        """What is fed from now on comes from the run's other stream, and may begin with a replay."""
+        self.is_over = False
+        self._failure = None
+        self._rejoined = True
+        self._decoder = wire.SseDecoder()
+        self._payloads.clear()
+
+    def repair(self, answer: str) -> MessageReplaceEvent | None:
+        """The event that makes the answer what the server has kept of it, if some of it was missed."""
+        if answer == self.result.answer:
+            return None
+        event = wire.MessageReplaceEvent(
+            answer=answer,
+            reason="rejoined",
+            task_id=self.result.task_id,
+            conversation_id=self.result.conversation_id,
+            message_id=self.result.message_id,
+            created_at=self.result.created_at,
+        )
+        self._follow(event)
+        return event
+
+    @property
+    def message_to_compare(self) -> tuple[str, str] | None:
+        """Conversation and message of an answer that ended on a joined stream; ``None`` for all others."""
+        result = self.result
+        if not self._rejoined or not self._has_message or not self.is_over or result.finished is None:
+            return None
+        if result.conversation_id is None or result.message_id is None:
+            return None
+        return result.conversation_id, result.message_id
+
+    def _is_repeated(self, event: StreamEvent | UnknownEvent) -> bool:
+        key = _identity(event)
+        if key is None:
+            return False
+        if key in self._seen:
+            return self._rejoined
+        self._seen.add(key)
+        return False
 
     def _check_end(self) -> None:
         if self._failure is not None:
             if not self._is_whole():
                 raise self._broken(str(self._failure)) from self._failure
+        elif self._rejoined and not self._is_whole():
+            raise self._broken("the server closed it before the run was finished")
         elif self.result.metadata is None and self.result.finished is None and self.result.pause is None:
             raise self._broken("the server closed it before the answer was complete")
 
@@ -178,7 +239,8 @@ class EventReader:
             return True
         if result.finished is None and (self._run_started or not self._has_message):
             return False
-        return result.metadata is not None or not self._has_message
+        # A stream that was joined at the end of a run tells only how it finished.
+        return result.metadata is not None or not self._has_message or self._rejoined
 
     def _broken(self, why: str) -> StreamBrokenError:
         answer = self.result.answer
@@ -194,7 +256,7 @@ class EventReader:
             result.message_id = event.message_id
             result.conversation_id = event.conversation_id
             result.created_at = event.created_at
-        if isinstance(event, wire.MessageEvent):  # most events are, so they do not pass through the match
+        if isinstance(event, wire.MessageEvent):
             result._pieces.append(event.answer)
             return
         match event:
@@ -256,3 +318,26 @@ class EventReader:
             event.message or event.code, status=event.status, code=event.code, answer=self.result.answer
         )
         return error_from(told)
+
+
+def _identity(event: StreamEvent | UnknownEvent) -> tuple[object, ...] | None:
+    """What makes an event of a run the same one when it is told again; ``None`` for pieces of an answer."""
+    match event:
+        case wire.WorkflowStartedEvent() if event.data.reason != "resumption":
+            return (event.event, event.data.id)
+        case wire.WorkflowPausedEvent():
+            return (event.event, event.data.created_at, *event.data.paused_nodes)
+        case wire.NodeStartedEvent() | wire.NodeFinishedEvent():
+            return (event.event, event.data.id)
+        case wire.NodeRetryEvent():
+            return (event.event, event.data.id, event.data.retry_index)
+        case wire.IterationStartedEvent() | wire.LoopStartedEvent():
+            return (event.event, event.data.id, event.data.created_at)
+        case wire.IterationNextEvent() | wire.LoopNextEvent():
+            return (event.event, event.data.id, event.data.index, event.data.created_at)
+        case wire.IterationCompletedEvent() | wire.LoopCompletedEvent():
+            return (event.event, event.data.id, event.data.finished_at)
+        case wire.HumanInputRequiredEvent():
+            return (event.event, event.data.form_id)
+        case _:
+            return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from weft.client._call import Call
 from weft.client._core import Reply
@@ -30,7 +29,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently reading is tried again; writing never is, it could happen twice."""
+    """How often and how patiently something is tried again: reading, and writing only if asked."""
 
     tries: int = 3
     """Requests at most, the first included."""
@@ -38,6 +37,8 @@ class RetryPolicy:
     """Seconds before the second try; doubles each time."""
     max_delay: float = 30.0
     """Seconds between two tries at most; a server that asks for more is not asked again."""
+    writes: bool = False
+    """Whether writing is tried again too, although it could then happen twice."""
 
     def delay(self, call: Call[object], tried: int, reply: Reply | None) -> float | None:
         """Seconds to wait before the next try, or ``None`` to give up.
@@ -47,7 +48,7 @@ class RetryPolicy:
             tried: How often, from 1.
             reply: The answer, or ``None`` when there was none.
         """
-        if call.method != "GET" or tried >= self.tries:
+        if not (call.method == "GET" or self.writes) or tried >= self.tries:
             return None
         if reply is not None:
             if reply.status not in RETRIED:
@@ -66,18 +67,34 @@ NEVER = RetryPolicy(tries=1)
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds from a Retry-After header: a number of them, or a date; ``None`` if it is neither."""
+    """Seconds from a Retry-After header: a number of them, or a date; ``None`` if it is neither.
+
+    Args:
+        header: The header's value.
+        now: The present instant by the server's own clock if that is known, see `server_time`.
+    """
     if header is None:
         return None
     if header.strip().isdecimal():
         return float(header)
+    moment = http_date(header)
+    return None if moment is None else max((moment - now).total_seconds(), 0.0)
+
+
+def server_time(header: str | None, now: datetime) -> datetime:
+    """What the server's clock says, by its Date header; ours if it does not tell."""
+    return (http_date(header) if header else None) or now
+
+
+def http_date(header: str) -> datetime | None:
+    """A date in a header, aware; ``None`` if it is none."""
+    from email.utils import parsedate_to_datetime  # slow to import and seldom needed
+
     try:
         moment = parsedate_to_datetime(header)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def system_now() -> datetime:

@@ -1,7 +1,8 @@
 """The HTTP contract of the Chatflow App API: bodies, stream events, pages, the error body, SSE frames.
 
 Server and client share these models and nothing else. A name is imported when it is first used, so
-that a program which needs three models does not pay for a hundred.
+that a program which needs three models does not pay for a hundred. The models of the console API are in
+`weft.wire.console`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from weft.wire import console as console
     from weft.wire._field import JsonObject as JsonObject
     from weft.wire._field import parse_uuid as parse_uuid
     from weft.wire._model import SparseModel as SparseModel
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from weft.wire.audio import TextToAudioRequest as TextToAudioRequest
     from weft.wire.chat import ChatAnswer as ChatAnswer
     from weft.wire.chat import ChatRequest as ChatRequest
+    from weft.wire.chat import CompletionRequest as CompletionRequest
     from weft.wire.chat import PausedAnswer as PausedAnswer
     from weft.wire.chat import ResponseMode as ResponseMode
     from weft.wire.chat import Result as Result
@@ -178,7 +181,7 @@ _NAMES = {
         ModerationFeature Site SystemParameters TextToSpeechFeature ToolIcon
     """,
     "audio": "AudioToTextAnswer TextToAudioRequest",
-    "chat": "ChatAnswer ChatRequest PausedAnswer ResponseMode Result StopRequest",
+    "chat": "ChatAnswer ChatRequest CompletionRequest PausedAnswer ResponseMode Result StopRequest",
     "conversation": """
         Conversation ConversationDeleteRequest ConversationPage ConversationRenameRequest ConversationSort
         ConversationsQuery
@@ -230,6 +233,8 @@ __all__ = sorted(_HOMES)  # the same names as the imports above, a test compares
 if not TYPE_CHECKING:  # a type checker would take it for leave to use any name
 
     def __getattr__(name: str) -> object:
+        if name == "console":
+            return import_module(f"{__name__}.console")
         module = _HOMES.get(name)
         if module is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -50,6 +50,16 @@ class ChatRequest(WireModel):
         return self.response_mode == "streaming"
 
 
+class CompletionRequest(WireModel):
+    """Body of a request to a completion app."""
+
+    inputs: JsonObject
+    query: str = ""
+    user: User
+    response_mode: ResponseMode | None = None
+    files: list[object] | None = None
+
+
 class StopRequest(WireModel):
     """Body of a request to stop a running answer."""
 

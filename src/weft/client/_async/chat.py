@@ -9,6 +9,7 @@ from weft import wire
 from weft.client._async.session import Session
 from weft.client._async.stream import AsyncEventStream
 from weft.client._call import Call, given, path, send, send_only, stream
+from weft.client._rejoin import Rejoin
 
 if TYPE_CHECKING:
     from weft.wire import ChatAnswer, FileInput
@@ -83,6 +84,7 @@ class ChatOperations(Session):
         auto_generate_name: bool = True,
         workflow_id: str | None = None,
         stop_on_exit: bool = False,
+        reconnects: int = 0,
     ) -> AsyncEventStream:
         """Send a message and read the answer while it comes into being.
 
@@ -95,6 +97,8 @@ class ChatOperations(Session):
             auto_generate_name: Whether a new conversation gets a title.
             workflow_id: Published version to run.
             stop_on_exit: Whether leaving the stream early stops the run.
+            reconnects: How often a stream that breaks off after its run has begun is joined again, where
+                the server can do that; see `AsyncEventStream`.
 
         Returns:
             The stream; nothing is sent before it is entered or read.
@@ -120,6 +124,8 @@ class ChatOperations(Session):
             has_message=True,
             stop=lambda task_id: _stop(task_id, user),
             stop_on_exit=stop_on_exit,
+            rejoin=Rejoin.of(user),
+            reconnects=reconnects,
         )
 
     async def stop(self, task_id: str, *, user: str) -> None:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from weft.client._async.annotation import AnnotationOperations
 from weft.client._async.app import AppOperations
-from weft.client._async.chat import ChatOperations
+from weft.client._async.completion import CompletionOperations
 from weft.client._async.conversation import ConversationOperations
+from weft.client._async.feedback import FeedbackOperations
+from weft.client._async.file import FileOperations
+from weft.client._async.form import FormOperations
 from weft.client._async.message import MessageOperations
 from weft.client._async.run import RunOperations
+from weft.client._async.session import AppSession
 from weft.client._async.variable import VariableOperations
 
 
 class AsyncClient(
-    ChatOperations,
+    FormOperations,
+    CompletionOperations,
     ConversationOperations,
     MessageOperations,
     VariableOperations,
+    FeedbackOperations,
+    FileOperations,
+    AnnotationOperations,
     AppOperations,
     RunOperations,
+    AppSession,
 ):
     """One app on a Dify or Weft server, reached with its app key.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Literal
 
 from weft import wire
+from weft.client._async.items import AsyncItems
 from weft.client._async.session import Session
-from weft.client._call import get
-from weft.client._walk import BackwardWalk
+from weft.client._call import get, path
+from weft.client._walk import BackwardWalk, ChronologicalWalk, OnProgress
 
 if TYPE_CHECKING:
     from weft.wire import CursorPage, Message
@@ -47,14 +47,16 @@ class MessageOperations(Session):
             )
         )
 
-    async def iter_messages(
+    def iter_messages(
         self,
         conversation_id: str,
         *,
         user: str | None = None,
         limit: int = 100,
         order: Literal["asc", "desc"] = "asc",
-    ) -> AsyncIterator[Message]:
+        max_items: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> AsyncItems[Message]:
         """All messages of a conversation.
 
         Args:
@@ -63,18 +65,26 @@ class MessageOperations(Session):
             limit: Messages per request, 1 to 100.
             order: ``asc`` is as they were said, and reads all pages before the first message is
                 given out; ``desc`` is newest first, page by page.
+            max_items: Messages at most.
+            progress: Told after every page how far it is.
 
         Raises:
             NotFoundError: The conversation does not exist, or is another user's.
         """
         page = get(wire.MessagePage, "/messages", conversation_id=conversation_id, user=user, limit=limit)
-        newest_first = self._walk(BackwardWalk(page))
-        if order == "desc":
-            async for message in newest_first:
-                yield message
-            return
-        found: list[Message] = []
-        async for message in newest_first:
-            found.append(message)
-        for message in reversed(found):
-            yield message
+        walk = BackwardWalk(page) if order == "desc" else ChronologicalWalk(page)
+        return self._walk(walk, max_items=max_items, progress=progress)
+
+    async def suggested_questions(self, message_id: str, *, user: str) -> list[str]:
+        """Questions that could be asked after an answer; usually three, none when no model makes any.
+
+        Args:
+            message_id: Of the answer.
+            user: Whose it is.
+
+        Raises:
+            NotFoundError: The message does not exist, or is another user's.
+            InvalidRequestError: The app does not suggest questions.
+        """
+        address = path("messages", message_id, "suggested")
+        return (await self._send(get(wire.SuggestedQuestions, address, user=user))).data

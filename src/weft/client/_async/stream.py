@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Self
 from weft.client._async.session import Session
 from weft.client._call import Call
 from weft.client._events import EventReader, StreamResult
-from weft.errors import TransportError
+from weft.client._rejoin import Rejoin
+from weft.errors import InvalidRequestError, RequestError, ServerError, TransportError
 
 if TYPE_CHECKING:
     from weft.client._async.connection import Answer
     from weft.wire import StreamEvent, UnknownEvent
+
+RECONNECT_DELAY = 1.0
+"""Seconds before a stream that broke off is joined again; proxies need a moment."""
 
 
 class AsyncEventStream:
@@ -28,6 +32,10 @@ class AsyncEventStream:
 
     Leaving the context early closes the connection; the run goes on unless the stream was made with
     `stop_on_exit`. Reading to the end, or an error, closes it as well.
+
+    A stream made with `reconnects` that breaks off after its run has begun is joined again through the run's
+    own events: what was told is not told again, and what was missed of the answer comes as one
+    `message_replace` at the end, whose reason is ``rejoined``.
     """
 
     def __init__(
@@ -36,14 +44,22 @@ class AsyncEventStream:
         call: Call[None],
         *,
         has_message: bool,
-        stop: Callable[[str], Call[None]],
+        stop: Callable[[str], Call[None]] | None,
         stop_on_exit: bool,
+        rejoin: Rejoin,
+        reconnects: int = 0,
+        joins: bool = False,
     ) -> None:
         self._session = session
         self._call = call
         self._stop = stop
         self._stop_on_exit = stop_on_exit
+        self._rejoin = rejoin
+        self._reconnects = reconnects
+        self._compared = False
         self._reader = EventReader(call, has_message=has_message)
+        if joins:
+            self._reader.join()
         self._answer: Answer | None = None
         self._closed = False
 
@@ -75,11 +91,16 @@ class AsyncEventStream:
             StreamBrokenError: The stream ended too early; its `answer` is what had arrived.
             WeftError: The stream told of an error; `error_reply` gives its code and the partial answer.
         """
+        reader = self._reader
         try:
-            event = self._reader.take()
-            while event is None and not (self._closed or self._reader.is_over):
-                await self._read_on()
-                event = self._reader.take()
+            event = reader.take(may_join=self._reconnects > 0)
+            while event is None and not self._closed:
+                if not reader.is_over:
+                    await self._read_on()
+                elif not await self._join_again():
+                    event = reader.take() or await self._what_was_missed()
+                    break
+                event = reader.take(may_join=self._reconnects > 0)
         except BaseException:
             await self.aclose()
             raise
@@ -103,13 +124,28 @@ class AsyncEventStream:
         """Ask the server to end the run; what follows on the stream is the end of a stopped run.
 
         Returns:
-            Whether it could be asked: not before the first event, which tells the task.
+            Whether it could be asked: not before the first event, which tells the task, and not on a
+            stream that joined a run, which does not say what kind of app it is.
         """
         task_id = self.result.task_id
-        if task_id is None:
+        if task_id is None or self._stop is None:
             return False
         await self._session._send(self._stop(task_id))
         return True
+
+    async def resume(self) -> None:
+        """Join a paused run again, before its forms are submitted, so that nothing is missed; read on then.
+
+        The stream stays open while the run is paused once more.
+
+        Raises:
+            InvalidRequestError: The stream has not told of a run that waits.
+            NotFoundError: The run does not exist, is another user's, or the server cannot do this.
+        """
+        run = self.result.workflow_run_id
+        if self.result.pause is None or run is None:
+            raise InvalidRequestError("no run waits for a form on this stream; read it to its end first")
+        await self._join(self._rejoin.events(run, False, True))
 
     async def aclose(self) -> None:
         """Give the connection back; the run goes on."""
@@ -134,3 +170,37 @@ class AsyncEventStream:
             self._reader.finish()
         else:
             self._reader.feed(chunk)
+
+    async def _join_again(self) -> bool:
+        run = self._reader.run_to_join
+        if run is None:
+            return False
+        while self._reconnects > 0:
+            self._reconnects -= 1
+            await self._session._sleep(RECONNECT_DELAY)
+            try:
+                await self._join(self._rejoin.events(run, True, False))
+            except TransportError:
+                continue
+            except (RequestError, ServerError):
+                self._reconnects = 0  # this server cannot do it, and will not learn to
+                return False
+            return True
+        return False
+
+    async def _join(self, call: Call[None]) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            await answer.aclose()
+        self._answer = await self._session._open(call)
+        self._reader.join()
+        self._closed = False
+
+    async def _what_was_missed(self) -> StreamEvent | None:
+        place = self._reader.message_to_compare
+        if place is None or self._compared:
+            return None
+        self._compared = True
+        page = await self._session._send(self._rejoin.messages(place[0]))
+        kept = next((message for message in page.data if message.id == place[1]), None)
+        return None if kept is None else self._reader.repair(kept.answer)

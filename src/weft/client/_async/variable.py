@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from weft import wire
+from weft.client._async.items import AsyncItems
 from weft.client._async.session import Session
 from weft.client._call import get, given, path, send
-from weft.client._walk import ForwardWalk
+from weft.client._walk import ForwardWalk, OnProgress
 
 if TYPE_CHECKING:
     from weft.wire import ConversationVariable, CursorPage
@@ -56,7 +56,9 @@ class VariableOperations(Session):
         user: str | None = None,
         limit: int = 100,
         variable_name: str | None = None,
-    ) -> AsyncIterator[ConversationVariable]:
+        max_items: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> AsyncItems[ConversationVariable]:
         """All variables of a conversation, page by page.
 
         Args:
@@ -64,10 +66,12 @@ class VariableOperations(Session):
             user: Whose it is; ``None`` is the user shared by all who give none.
             limit: Variables per request, 1 to 100.
             variable_name: Part of the name, in any case.
+            max_items: Variables at most.
+            progress: Told after every page how far it is.
         """
         address = path("conversations", conversation_id, "variables")
         page = get(wire.VariablePage, address, user=user, limit=limit, variable_name=variable_name)
-        return self._walk(ForwardWalk(page))
+        return self._walk(ForwardWalk(page), max_items=max_items, progress=progress)
 
     async def update_conversation_variable(
         self, conversation_id: str, variable_id: str, value: object, *, user: str | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from weft import wire
 from weft.client._call import Call, given, path, send, send_only, stream
+from weft.client._rejoin import Rejoin
 from weft.client._sync.session import Session
 from weft.client._sync.stream import EventStream
 
@@ -84,6 +85,7 @@ class ChatOperations(Session):
         auto_generate_name: bool = True,
         workflow_id: str | None = None,
         stop_on_exit: bool = False,
+        reconnects: int = 0,
     ) -> EventStream:
         """Send a message and read the answer while it comes into being.
 
@@ -96,6 +98,8 @@ class ChatOperations(Session):
             auto_generate_name: Whether a new conversation gets a title.
             workflow_id: Published version to run.
             stop_on_exit: Whether leaving the stream early stops the run.
+            reconnects: How often a stream that breaks off after its run has begun is joined again, where
+                the server can do that; see `EventStream`.
 
         Returns:
             The stream; nothing is sent before it is entered or read.
@@ -121,6 +125,8 @@ class ChatOperations(Session):
             has_message=True,
             stop=lambda task_id: _stop(task_id, user),
             stop_on_exit=stop_on_exit,
+            rejoin=Rejoin.of(user),
+            reconnects=reconnects,
         )
 
     def stop(self, task_id: str, *, user: str) -> None:

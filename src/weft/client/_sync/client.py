@@ -3,21 +3,31 @@
 
 from __future__ import annotations
 
+from weft.client._sync.annotation import AnnotationOperations
 from weft.client._sync.app import AppOperations
-from weft.client._sync.chat import ChatOperations
+from weft.client._sync.completion import CompletionOperations
 from weft.client._sync.conversation import ConversationOperations
+from weft.client._sync.feedback import FeedbackOperations
+from weft.client._sync.file import FileOperations
+from weft.client._sync.form import FormOperations
 from weft.client._sync.message import MessageOperations
 from weft.client._sync.run import RunOperations
+from weft.client._sync.session import AppSession
 from weft.client._sync.variable import VariableOperations
 
 
 class Client(
-    ChatOperations,
+    FormOperations,
+    CompletionOperations,
     ConversationOperations,
     MessageOperations,
     VariableOperations,
+    FeedbackOperations,
+    FileOperations,
+    AnnotationOperations,
     AppOperations,
     RunOperations,
+    AppSession,
 ):
     """One app on a Dify or Weft server, reached with its app key.
 

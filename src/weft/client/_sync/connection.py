@@ -4,102 +4,159 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import httpx2
 
-from weft.client._call import ApiKey, Call
+from weft.client._call import Call
 from weft.client._core import Reply
-from weft.client._retry import Timeouts, retry_after
-from weft.errors import TransportError
+from weft.client._network import Network, hide_cookies_in_logs
+from weft.client._retry import Timeouts, retry_after, server_time
+from weft.client._secret import Secret, hide
+from weft.errors import ConfigError, TransportError
 from weft.version import __version__
 
 pause = time.sleep
 
+_NO_HEADERS: Mapping[str, str] = {}
+
 
 class Connection:
-    """Connections to one server, kept open between requests."""
+    """Connections to one server, kept open between requests.
+
+    Args:
+        base: What all paths are appended to.
+        timeouts: Seconds to wait in each phase.
+        network: Proxy, certificates and connections.
+        transport: Takes the place of the network.
+        now: Tells the time.
+        headers: Sent with every request.
+        secrets: What an answer must not show, should the server echo it.
+
+    Raises:
+        ConfigError: The proxy or the certificates cannot be used.
+    """
 
     def __init__(
         self,
         base: str,
-        key: ApiKey,
         *,
         timeouts: Timeouts,
+        network: Network,
         transport: httpx2.BaseTransport | None,
         now: Callable[[], datetime],
+        headers: Mapping[str, str],
+        secrets: Callable[[], Sequence[Secret]],
     ) -> None:
         self._base = base
-        self._key = key
-        self._timeouts = timeouts
         self._now = now
-        self._http = httpx2.Client(
-            headers={"Authorization": key.header(), "User-Agent": f"weft/{__version__}"},
-            transport=transport,
-        )
+        self._secrets = secrets
+        hide_cookies_in_logs()
+        self._patience = _timeout(timeouts, timeouts.read)
+        self._patience_for_runs = _timeout(timeouts, timeouts.run)
+        try:
+            self._http = httpx2.Client(
+                headers={"User-Agent": f"weft/{__version__}", **headers},
+                transport=transport,
+                verify=network.verify() if transport is None else True,
+                proxy=network.proxy,
+                trust_env=network.trust_environment,
+                limits=httpx2.Limits(
+                    max_connections=network.max_connections,
+                    max_keepalive_connections=network.max_idle,
+                    keepalive_expiry=network.idle_seconds,
+                ),
+            )
+        except (ValueError, ImportError, httpx2.InvalidURL) as error:
+            # Its address is not shown, as it may hold a password.
+            raise ConfigError(f"the proxy cannot be used: {type(error).__name__}") from None
 
-    def send(self, call: Call[object]) -> Reply:
+    def send(self, call: Call[object], headers: Mapping[str, str] = _NO_HEADERS) -> Reply:
         """Send a request and read its whole answer.
 
         Raises:
             TransportError: There was none.
         """
-        answer = self.open(call)
+        answer = self.open(call, headers=headers)
         try:
             return answer.read_all()
         finally:
             answer.close()
 
-    def open(self, call: Call[object], *, accept: str = "application/json") -> Answer:
+    def open(
+        self,
+        call: Call[object],
+        *,
+        accept: str = "application/json",
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Answer:
         """Send a request and wait for the head of its answer; the caller closes it.
 
         Raises:
             TransportError: There was none.
         """
-        headers = {"Accept": accept}
+        sent = {"Accept": accept, **headers, **call.headers}
         if call.body is not None:
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
+        upload = call.upload
+        if upload is not None and not isinstance(upload.content, bytes):
+            upload.content.seek(0)  # it may be a second try
         request = self._http.build_request(
             call.method,
             self._base + call.path,
             params=call.query or None,
             content=call.body,
-            headers=headers,
-            timeout=self._timeout(call),
+            data=call.form or None,
+            files=None if upload is None else {"file": (upload.filename, upload.content, upload.mime_type)},
+            headers=sent,
+            timeout=self._patience_for_runs if call.waits_for_run else self._patience,
         )
         try:
             response = self._http.send(request, stream=True)
         except httpx2.HTTPError as error:
-            raise _failure(call, error) from error
-        return Answer(call, response, self._key, self._now)
+            raise self._failure(call, error) from error
+        return Answer(call, response, self)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def _timeout(self, call: Call[object]) -> httpx2.Timeout:
-        waits = self._timeouts
-        read = waits.run if call.waits_for_run else waits.read
-        return httpx2.Timeout(connect=waits.connect, read=read, write=waits.write, pool=waits.pool)
+    def forget_cookies(self) -> None:
+        """Send none of the cookies that the server has set so far."""
+        self._http.cookies.clear()
+
+    def _read(self, response: httpx2.Response, body: bytes) -> Reply:
+        headers = dict(response.headers)
+        if response.status_code >= 300:
+            text = body.decode(errors="surrogateescape")
+            body = hide(text, self._secrets()).encode(errors="surrogateescape")
+        wait = None
+        if "retry-after" in headers:
+            wait = retry_after(headers["retry-after"], server_time(headers.get("date"), self._now()))
+        cookies = {}
+        if "set-cookie" in headers:
+            cookies = {cookie.name: cookie.value or "" for cookie in response.cookies.jar}
+        return Reply(response.status_code, headers, body, wait, cookies)
+
+    def _failure(self, call: Call[object], error: httpx2.HTTPError) -> TransportError:
+        said = hide(str(error), self._secrets())
+        return TransportError(f"{call}: no answer: {type(error).__name__}: {said}".rstrip(": "))
 
 
 class Answer:
     """An answer whose body is still to be read."""
 
-    def __init__(
-        self, call: Call[object], response: httpx2.Response, key: ApiKey, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, call: Call[object], response: httpx2.Response, connection: Connection) -> None:
         self.status = response.status_code
-        self.headers = dict(response.headers)
+        self.headers: Mapping[str, str] = response.headers
         self._call = call
         self._response = response
-        self._key = key
-        self._now = now
+        self._connection = connection
         self._chunks = response.iter_bytes()
 
     def read_all(self) -> Reply:
-        """The whole answer; the key is masked in errors, should the server have echoed it.
+        """The whole answer; secrets are masked in errors, should the server have echoed them.
 
         Raises:
             TransportError: The connection failed on the way.
@@ -107,11 +164,8 @@ class Answer:
         try:
             body = self._response.read()
         except httpx2.HTTPError as error:
-            raise _failure(self._call, error) from error
-        if self.status >= 300:
-            body = self._key.hide_in(body)
-        wait = retry_after(self.headers.get("retry-after"), self._now())
-        return Reply(self.status, self.headers, body, wait)
+            raise self._connection._failure(self._call, error) from error
+        return self._connection._read(self._response, body)
 
     def chunk(self) -> bytes | None:
         """The next piece of the body, or ``None`` at its end.
@@ -122,12 +176,12 @@ class Answer:
         try:
             return next(self._chunks, None)
         except httpx2.HTTPError as error:
-            raise _failure(self._call, error) from error
+            raise self._connection._failure(self._call, error) from error
 
     def close(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""
         self._response.close()
 
 
-def _failure(call: Call[object], error: httpx2.HTTPError) -> TransportError:
-    return TransportError(f"{call}: no answer: {type(error).__name__}: {error}".rstrip(": "))
+def _timeout(timeouts: Timeouts, read: float | None) -> httpx2.Timeout:
+    return httpx2.Timeout(connect=timeouts.connect, read=read, write=timeouts.write, pool=timeouts.pool)

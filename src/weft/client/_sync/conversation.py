@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from weft import wire
 from weft.client._call import get, given, path, send, send_only
+from weft.client._sync.items import Items
 from weft.client._sync.session import Session
-from weft.client._walk import ForwardWalk
+from weft.client._walk import ForwardWalk, OnProgress
 
 if TYPE_CHECKING:
     from weft.wire import Conversation, ConversationSort, CursorPage
@@ -49,17 +49,25 @@ class ConversationOperations(Session):
         )
 
     def iter_conversations(
-        self, *, user: str | None = None, limit: int = 100, sort_by: ConversationSort = "-updated_at"
-    ) -> Iterator[Conversation]:
-        """All conversations of a user, page by page.
+        self,
+        *,
+        user: str | None = None,
+        limit: int = 100,
+        sort_by: ConversationSort = "-updated_at",
+        max_items: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> Items[Conversation]:
+        """All conversations of a user, page by page, none lost or twice though messages arrive meanwhile.
 
         Args:
             user: Whose; ``None`` is the user shared by all who give none.
             limit: Conversations per request, 1 to 100.
             sort_by: Order; a minus sign means newest first.
+            max_items: Conversations at most.
+            progress: Told after every page how far it is.
         """
         page = get(wire.ConversationPage, "/conversations", user=user, limit=limit, sort_by=sort_by)
-        return self._walk(ForwardWalk(page))
+        return self._walk(ForwardWalk(page), max_items=max_items, progress=progress)
 
     def rename_conversation(
         self,

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from weft import wire
 from weft.client._call import Call, get, given, path, send, send_only, stream
 from weft.client._core import read_run
+from weft.client._rejoin import Rejoin
+from weft.client._sync.items import Items
 from weft.client._sync.session import Session
 from weft.client._sync.stream import EventStream
-from weft.client._walk import NumberedWalk
+from weft.client._walk import NumberedWalk, OnProgress
 
 if TYPE_CHECKING:
     from weft.wire import FileInput, Instant, LogStatus, Page, RunDetail, WorkflowAnswer, WorkflowLog
@@ -75,7 +77,9 @@ class RunOperations(Session):
         created_after: Instant | None = None,
         end_user_session_id: str | None = None,
         account: str | None = None,
-    ) -> Iterator[WorkflowLog]:
+        max_items: int | None = None,
+        progress: OnProgress | None = None,
+    ) -> Items[WorkflowLog]:
         """All entries of the log, newest first, page by page, none twice.
 
         Args:
@@ -86,6 +90,8 @@ class RunOperations(Session):
             created_after: Earliest start, inclusive.
             end_user_session_id: Exactly this `user`.
             account: Id or email address of a member of the workspace.
+            max_items: Entries at most.
+            progress: Told after every page how far it is.
         """
         first = _logs(
             page=1,
@@ -97,7 +103,7 @@ class RunOperations(Session):
             end_user_session_id=end_user_session_id,
             account=account,
         )
-        return self._walk(NumberedWalk(first))
+        return self._walk(NumberedWalk(first), max_items=max_items, progress=progress)
 
     def run_workflow(
         self,
@@ -145,6 +151,7 @@ class RunOperations(Session):
         files: Sequence[FileInput | Mapping[str, object]] | None = None,
         workflow_id: str | None = None,
         stop_on_exit: bool = False,
+        reconnects: int = 0,
     ) -> EventStream:
         """Run a workflow app and read what happens while it does.
 
@@ -154,6 +161,8 @@ class RunOperations(Session):
             files: Uploads or addresses.
             workflow_id: Published version to run.
             stop_on_exit: Whether leaving the stream early stops the run.
+            reconnects: How often a stream that breaks off after its run has begun is joined again, where
+                the server can do that; see `EventStream`.
 
         Returns:
             The stream; nothing is sent before it is entered or read.
@@ -172,6 +181,43 @@ class RunOperations(Session):
             has_message=False,
             stop=lambda task_id: _stop(task_id, user),
             stop_on_exit=stop_on_exit,
+            rejoin=Rejoin.of(user),
+            reconnects=reconnects,
+        )
+
+    def resume_events(
+        self,
+        workflow_run_id: str,
+        *,
+        user: str,
+        include_state_snapshot: bool = False,
+        continue_on_pause: bool = False,
+        has_message: bool = True,
+    ) -> EventStream:
+        """Join the event stream of a run, live, paused or finished.
+
+        Args:
+            workflow_run_id: Which run.
+            user: Who started it; nobody else can join.
+            include_state_snapshot: Whether what happened so far is told first.
+            continue_on_pause: Whether the stream stays open while the run waits for a person.
+            has_message: Whether it is a chat app's; a workflow app's runs have no message.
+
+        Returns:
+            The stream; nothing is sent before it is entered or read. A finished run tells only its end.
+
+        Raises:
+            NotFoundError: When it is read: no such run, another user's, or the server cannot do this.
+        """
+        rejoin = Rejoin.of(user)
+        return EventStream(
+            self,
+            rejoin.events(workflow_run_id, include_state_snapshot, continue_on_pause),
+            has_message=has_message,
+            stop=None,
+            stop_on_exit=False,
+            rejoin=rejoin,
+            joins=True,
         )
 
     def stop_workflow(self, task_id: str, *, user: str) -> None:
