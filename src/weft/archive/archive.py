@@ -1,0 +1,488 @@
+"""The front door of the archive for code that is not asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+
+from weft.archive.audit import AuditLine, AuditLog
+from weft.archive.bucket import Bucket, Copied, copy_days
+from weft.archive.catalogue import DayRow
+from weft.archive.conversation import Conversation
+from weft.archive.export import ExportStream, Totals, export_to_file, open_export
+from weft.archive.file_system import FileSystem
+from weft.archive.folder_source import FolderSource
+from weft.archive.guide import (
+    CleanResult,
+    ExportedLogs,
+    LogsSummary,
+    SaveFilters,
+    SaveResult,
+    ScheduledApp,
+    ScheduledResult,
+    save_result,
+    scheduled_result,
+)
+from weft.archive.hold import Hold, list_holds, place_hold, release_hold
+from weft.archive.importing import Imported, import_archive, import_folder
+from weft.archive.json_text import decode_object
+from weft.archive.manifest import Entry
+from weft.archive.name import encode_name
+from weft.archive.place import Day, Kind
+from weft.archive.pull import PullOptions, PullProgress, PullReport, pull
+from weft.archive.query import Count, Query, count, iter_entries
+from weft.archive.redaction import Redactor
+from weft.archive.retention import (
+    RetentionPlan,
+    RetentionReport,
+    RetentionRule,
+    apply_retention,
+    preview_retention,
+)
+from weft.archive.run_record import RunRecord
+from weft.archive.saving import Saved, Saver, save_all
+from weft.archive.sealing import Packed, compress_sealed_days, sealed_days
+from weft.archive.source import Source
+from weft.archive.vault import Vault
+from weft.archive.verify import Depth, VerifyReport, verify_archive
+from weft.clock import Clock, SystemClock
+from weft.errors import ArchiveError, NotFoundError, WeftError
+
+MAX_SHARE = 0.2
+"""Share of the conversations that one run of retention may delete if nothing else is said."""
+SEALED_AFTER_DAYS = 7.0
+"""Days after its end until a day is taken to be sealed."""
+
+
+class Archive:
+    """Conversations on disk, each in one file that anybody can read.
+
+    Methods may be called from several threads; one at a time changes anything. Paths in results are relative
+    to `root` and have slashes.
+
+    ::
+
+        with Archive.open(Path("data")) as archive:
+            archive.save([Conversation.parse(record)])
+            print(archive.get_logs_summary().total_files)
+    """
+
+    def __init__(self, vault: Vault, redactor: Redactor | None = None) -> None:
+        self.vault = vault
+        """The files; for other parts of this room."""
+        self.redactor = redactor
+        """What is taken out of everything before it is stored; none takes out nothing."""
+        self._audit = AuditLog(vault)
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        redactor: Redactor | None = None,
+        read_only: bool = False,
+        file_system: FileSystem | None = None,
+    ) -> Archive:
+        """Open, or make, the archive in ``root/logs``; what a killed writer left is put in order.
+
+        Args:
+            root: A folder; it is made when absent.
+            clock: The machine's own when left out.
+            redactor: Takes personal data and secrets out of everything before it is stored.
+            read_only: Needs no lock, so that any number of processes may read beside the one that writes.
+
+        Raises:
+            ArchiveLockedError: Another process writes to it.
+            ArchiveVersionError: A newer program made it.
+            ArchiveReadOnlyError: This user may not write there.
+        """
+        vault = Vault(root, clock=clock or SystemClock(), files=file_system, read_only=read_only)
+        vault.open()
+        archive = cls(vault, redactor)
+        if not read_only:
+            try:
+                archive._audit.mend()
+            except BaseException:
+                vault.abandon()
+                raise
+        return archive
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds ``logs``."""
+        return self.vault.root
+
+    def close(self) -> None:
+        """Write the catalogue and let the lock go."""
+        self.vault.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # The operations of the guide
+
+    def save_conversations_with_messages(
+        self, source: Source, filters: SaveFilters | None = None, organization_id: str | None = None
+    ) -> SaveResult:
+        """Save a source's conversations, those that match the filters.
+
+        Without filters it goes on where the last complete save of this source stopped.
+
+        Raises:
+            ArchiveError: The archive cannot be written to; what was durable stays so.
+            RuntimeError: An event loop runs in this thread; use `AsyncArchive`.
+        """
+        query = None if filters is None else filters.query()
+        report = asyncio.run(
+            pull(
+                source,
+                self,
+                clock=self.vault.clock,
+                query=query,
+                organization_id=organization_id,
+                with_paths=True,
+            )
+        )
+        return save_result(report)
+
+    def get_logs_summary(self, organization_id: str | None = None) -> LogsSummary:
+        """How many files there are, how large, and in which day folders; no conversation is opened.
+
+        Args:
+            organization_id: None means the whole archive.
+        """
+        rows = self.rows("conversations", organization_id)
+        return LogsSummary(
+            success=True,
+            total_files=sum(row.totals.files for row in rows.values()),
+            total_size_bytes=sum(row.totals.stored_bytes for row in rows.values()),
+            directories=[day.path for day in rows],
+        )
+
+    def export_logs_for_date_range(
+        self, start: date | datetime, end: date | datetime, organization_id: str | None = None
+    ) -> ExportedLogs:
+        """All conversations that were created in this range, both ends included, in memory at once.
+
+        `export` streams any number.
+
+        Raises:
+            DamagedFileError: A file is not what was written.
+        """
+        query = Query(organization_id=organization_id, start=start, end=end)
+        conversations = [conversation.fields for conversation in self.iter_conversations(query)]
+        return ExportedLogs(success=True, count=len(conversations), conversations=conversations)
+
+    def clean_old_logs(
+        self,
+        days_to_keep: float,
+        organization_id: str | None = None,
+        *,
+        max_share: float = 1.0,
+        trust_clock: bool = False,
+    ) -> CleanResult:
+        """Delete conversations whose last activity is older, except for those on hold.
+
+        Args:
+            organization_id: None means the whole archive.
+            trust_clock: Go on although the clock is more than a year ahead of everything in the archive.
+
+        Raises:
+            RetentionError: Refused; nothing was deleted.
+        """
+        rule = RetentionRule(name=f"older than {days_to_keep:g} days", keep_days=days_to_keep)
+        report = self.apply_retention(
+            [rule], max_share=max_share, organization_id=organization_id, trust_clock=trust_clock
+        )
+        return CleanResult(
+            success=not report.damaged,
+            message=f"Deleted logs older than {days_to_keep:g} days"
+            + (f"; {len(report.damaged)} damaged files were left" if report.damaged else ""),
+            deleted_files=report.deleted,
+            deleted_size_bytes=report.deleted_bytes,
+        )
+
+    def save_scheduled(
+        self,
+        apps: Sequence[ScheduledApp],
+        open_source: Callable[[ScheduledApp], Source],
+        filters: SaveFilters | None = None,
+    ) -> list[ScheduledResult]:
+        """Save several apps; what happens to one does not stop the others.
+
+        Args:
+            open_source: Gives the source that reads an app.
+
+        Raises:
+            ArchiveReadOnlyError: The archive is open for reading.
+        """
+        self.vault.check_writable()
+        results = []
+        for app in apps:
+            outcome: SaveResult | str
+            try:
+                outcome = self.save_conversations_with_messages(
+                    open_source(app), filters, app.organization_id
+                )
+            except WeftError as error:
+                outcome = f"{type(error).__name__}: {error}"
+            results.append(scheduled_result(app, outcome))
+        return results
+
+    # Conversations and runs
+
+    def save(self, conversations: Iterable[Conversation], organization_id: str | None = None) -> Saved:
+        """Store conversations; when this returns they are on the disk.
+
+        A changed conversation takes the place of its earlier version; the same content writes nothing. One
+        that cannot be stored is in `Saved.failed`, and the others are stored.
+
+        Raises:
+            ArchiveError: The disk is full, or refuses; batches that were complete stay.
+        """
+        saver = Saver(self.vault, self.redactor)
+        return save_all(saver, (item.within(organization_id) for item in conversations))
+
+    def save_runs(self, runs: Iterable[RunRecord], organization_id: str | None = None) -> Saved:
+        """Store workflow runs; when this returns they are on the disk.
+
+        Raises:
+            ArchiveError: The disk is full, or refuses; batches that were complete stay.
+        """
+        saver = Saver(self.vault, self.redactor)
+        return save_all(saver, (run.within(organization_id) for run in runs))
+
+    def pull(
+        self,
+        source: Source,
+        *,
+        options: PullOptions | None = None,
+        progress: Callable[[PullProgress], None] | None = None,
+        query: Query | None = None,
+        organization_id: str | None = None,
+    ) -> PullReport:
+        """Copy what is new or changed at a source; see `weft.archive.pull`.
+
+        Raises:
+            ArchiveError: The archive cannot be written to; what was durable stays so.
+            RuntimeError: An event loop runs in this thread; use `AsyncArchive`.
+        """
+        return asyncio.run(
+            pull(
+                source,
+                self,
+                clock=self.vault.clock,
+                options=options,
+                progress=progress,
+                query=query,
+                organization_id=organization_id,
+            )
+        )
+
+    def find(self, conversation_id: str, organization_id: str | None = None) -> Conversation | None:
+        """The conversation of that id, or none.
+
+        Args:
+            organization_id: None means those without an organisation.
+
+        Raises:
+            DamagedFileError: Its file is not what was written.
+        """
+        data = self._find("conversations", conversation_id, organization_id)
+        return None if data is None else Conversation(decode_object(data, conversation_id))
+
+    def get(self, conversation_id: str, organization_id: str | None = None) -> Conversation:
+        """The conversation of that id.
+
+        Raises:
+            NotFoundError: There is none.
+            DamagedFileError: Its file is not what was written.
+        """
+        found = self.find(conversation_id, organization_id)
+        if found is None:
+            raise NotFoundError(
+                f"there is no conversation {conversation_id!r}", kind="conversation", id=conversation_id
+            )
+        return found
+
+    def find_run(self, run_id: str, organization_id: str | None = None) -> RunRecord | None:
+        """The run of that id with its node executions, or none."""
+        data = self._find("runs", run_id, organization_id)
+        return None if data is None else RunRecord(decode_object(data, run_id))
+
+    def iter_conversations(self, query: Query | None = None) -> Iterator[Conversation]:
+        """Conversations that match, in order of organisation, day, creation and id.
+
+        Raises:
+            DamagedFileError: A file is not what was written.
+        """
+        for day, entry in iter_entries(self.vault, query or Query()):
+            path = f"{day.path}/{entry.file}"
+            yield Conversation(decode_object(self.vault.read(day, entry), path))
+
+    def iter_entries(
+        self, query: Query | None = None, kind: Kind = "conversations"
+    ) -> Iterator[tuple[Day, Entry]]:
+        """Day and row of what matches, from manifests alone; what an index or statistics are made from."""
+        return iter_entries(self.vault, query or Query(), kind=kind)
+
+    def count(self, query: Query | None = None) -> Count:
+        """How much matches, from manifests alone."""
+        return count(self.vault, query or Query())
+
+    def rows(self, kind: Kind = "conversations", organization_id: str | None = None) -> dict[Day, DayRow]:
+        """Sums for each day folder, from the catalogue alone, in order.
+
+        Args:
+            organization_id: None means the whole archive.
+        """
+        organization = None if organization_id is None else encode_name(organization_id, "organization_id")
+        rows = self.vault.rows()
+        return {
+            day: rows[day]
+            for day in sorted(rows)
+            if day.kind == kind and (organization is None or day.organization == organization)
+        }
+
+    # Out and in
+
+    def export(self, format: str, query: Query | None = None, cursor: str | None = None) -> ExportStream:
+        """Everything that matches, as a stream of bytes in a format of `FORMATS`.
+
+        Args:
+            cursor: `ExportStream.cursor` of an export that was broken off.
+
+        Raises:
+            ConfigError: There is no such format, or a package that it needs is absent.
+            ExportError: The cursor is of another export.
+        """
+        return open_export(self.vault, query or Query(), format, cursor)
+
+    def export_to_file(
+        self, format: str, path: Path, query: Query | None = None, cursor: str | None = None
+    ) -> Totals:
+        """Everything that matches, in a file; its totals in ``<file>.totals.json``.
+
+        Raises:
+            ConfigError: There is no such format, or a package that it needs is absent.
+            ExportError: The cursor is of another export.
+        """
+        return export_to_file(self.vault, query or Query(), format, path, cursor)
+
+    def import_archive(self, other: Archive, query: Query | None = None) -> Imported:
+        """Take in what matches from another archive; files get the same names and bytes as there.
+
+        A conversation that is here already in a later version stays as it is.
+        """
+        saver = Saver(self.vault, self.redactor, keep_logged_at=True)
+        with self.vault.mutex:
+            return import_archive(saver, other.vault, query or Query())
+
+    def import_folder(self, path: Path, organization_id: str | None = None) -> Imported:
+        """Take in a file or a folder of exports; what bears ``logged_at`` gets the bytes that it had."""
+        saver = Saver(self.vault, self.redactor, keep_logged_at=True)
+        with self.vault.mutex:
+            return import_folder(saver, FolderSource(path), organization_id)
+
+    # Keeping and deleting
+
+    def preview_retention(
+        self, rules: Sequence[RetentionRule], organization_id: str | None = None
+    ) -> RetentionPlan:
+        """What `apply_retention` would delete at this moment."""
+        return preview_retention(self.vault, rules, organization_id)
+
+    def apply_retention(
+        self,
+        rules: Sequence[RetentionRule],
+        *,
+        max_share: float = MAX_SHARE,
+        organization_id: str | None = None,
+        trust_clock: bool = False,
+    ) -> RetentionReport:
+        """Delete whole conversations by rule, with their runs; see `weft.archive.retention`.
+
+        Raises:
+            RetentionError: More than `max_share` would go, or the clock seems wrong; nothing was deleted.
+        """
+        with self.vault.mutex:
+            return apply_retention(
+                self.vault,
+                self._audit,
+                rules,
+                max_share=max_share,
+                organization_id=organization_id,
+                trust_clock=trust_clock,
+            )
+
+    def place_hold(self, hold: Hold) -> Hold:
+        """Exempt conversations from retention until the hold is released."""
+        with self.vault.mutex:
+            return place_hold(self.vault, self._audit, hold)
+
+    def release_hold(self, id: str) -> Hold:
+        """Let retention have what only this hold exempts."""
+        with self.vault.mutex:
+            return release_hold(self.vault, self._audit, id)
+
+    def list_holds(self) -> list[Hold]:
+        """The holds in force."""
+        return list_holds(self.vault)
+
+    def iter_audit_lines(self) -> Iterator[AuditLine]:
+        """Every deletion and every hold, oldest first, proven.
+
+        Raises:
+            DamagedFileError: A line was changed, dropped or put in.
+        """
+        return self._audit.iter()
+
+    # Care
+
+    def verify(
+        self, depth: Depth = "bytes", *, budget_seconds: float | None = None, rotate: bool = False
+    ) -> VerifyReport:
+        """Prove that the archive is what was written into it; see `weft.archive.verify`."""
+        try:
+            return verify_archive(
+                self.vault, self._audit, depth, budget_seconds=budget_seconds, rotate=rotate
+            )
+        except OSError as error:
+            raise ArchiveError(f"verifying {self.root}: {error}") from error
+
+    def rebuild(self, day: Day) -> list[str]:
+        """Make the manifest of a day anew from the files that are there, trusting them.
+
+        Returns:
+            The files that it lists now.
+        """
+        with self.vault.mutex:
+            return self.vault.rebuild(day)
+
+    def compress_sealed_days(self, after_days: float = SEALED_AFTER_DAYS) -> Packed:
+        """Pack the files of days that ended so long ago; readers see no difference."""
+        with self.vault.mutex:
+            return compress_sealed_days(self.vault, after_days)
+
+    def copy_to_bucket(self, bucket: Bucket, after_days: float = SEALED_AFTER_DAYS) -> Copied:
+        """Copy days that ended so long ago into an object store, each object read back.
+
+        Raises:
+            BucketError: The store refused, or gave back something else; run it again.
+        """
+        return copy_days(self.vault, bucket, sealed_days(self.vault, after_days))
+
+    def _find(self, kind: Kind, id: str, organization_id: str | None) -> bytes | None:
+        organization = "" if organization_id is None else encode_name(organization_id, "organization_id")
+        day = self.vault.locate(kind, organization, id)
+        entry = None if day is None else self.vault.find_entry(day, id)
+        return None if day is None or entry is None else self.vault.read(day, entry)

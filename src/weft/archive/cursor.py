@@ -1,0 +1,71 @@
+"""How far each app of each source was pulled; one sealed file for each in ``logs/.weft/cursors``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from weft.archive.errors import from_os_error
+from weft.archive.file_system import write_durably
+from weft.archive.json_text import BadJsonError, digest, seal, unseal
+from weft.archive.place import INNER
+from weft.archive.source import SourceItem
+from weft.archive.vault import Vault
+
+FOLDER = "cursors"
+
+
+class FailedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that could not be had; it is tried again with every pull."""
+
+    item: SourceItem
+    reason: str
+    attempts: int = 1
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one app; everything before `position` is in the archive, or in `failed`."""
+
+    format: int = 1
+    source: str
+    app: str
+    position: str = ""
+    failed: list[FailedItem] = msgspec.field(default_factory=list)
+    updated_at: str = ""
+
+
+class Cursors:
+    """Reads and writes cursors."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._folder = vault.inner / FOLDER
+
+    def get(self, source: str, app: str) -> Cursor:
+        """The cursor of an app; a new one when it was never pulled, or when the file is damaged.
+
+        Beginning anew loses nothing: what is in the archive already is not written again.
+        """
+        try:
+            cursor = unseal(self._vault.files.read(self._folder / _file(source, app)), Cursor, "cursor")
+        except (FileNotFoundError, BadJsonError):
+            return Cursor(source=source, app=app)
+        except OSError as error:
+            raise from_os_error(error, f"reading {INNER}/{FOLDER}") from error
+        return cursor if (cursor.source, cursor.app) == (source, app) else Cursor(source=source, app=app)
+
+    def put(self, cursor: Cursor) -> None:
+        """Make a cursor durable.
+
+        Raises:
+            ArchiveError: The disk is full, or refuses; the cursor before it still holds.
+        """
+        self._vault.check_writable()
+        try:
+            self._vault.files.make_folder(self._folder)
+            write_durably(self._vault.files, self._folder / _file(cursor.source, cursor.app), seal(cursor))
+        except OSError as error:
+            raise from_os_error(error, f"writing {INNER}/{FOLDER}") from error
+
+
+def _file(source: str, app: str) -> str:
+    return f"{digest(f'{len(source)}:{source}{app}'.encode('utf-8', 'surrogatepass'))[:40]}.json"

@@ -1,0 +1,58 @@
+"""Transcripts in Markdown, for people; what was said is escaped, so it can form nothing."""
+
+from __future__ import annotations
+
+import re
+
+from weft.archive.conversation import Conversation, rating_of
+from weft.archive.export.format import Format, Stored, Totals
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$:=@^])")
+_LINE = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")
+
+
+class MarkdownFormat(Format):
+    """A heading for each conversation, a quotation for each thing said."""
+
+    name = "markdown"
+    suffix = ".md"
+    media_type = "text/markdown; charset=utf-8"
+
+    def add(self, stored: Stored, is_first: bool) -> tuple[bytes, int]:
+        """One conversation."""
+        return _render(stored.conversation).encode(), 1
+
+    def end(self, totals: Totals) -> bytes:
+        """The totals line."""
+        return f"---\n\n{totals.conversations} conversations, {totals.messages} messages\n".encode()
+
+
+def _render(conversation: Conversation) -> str:
+    fields = conversation.fields
+    lines = [
+        f"# {_inline(conversation.name or conversation.id)}",
+        "",
+        f"Conversation {_inline(conversation.id)}, app {_inline(conversation.app_id)}, "
+        f"{_inline(str(fields['created_at']))} to {_inline(str(fields['updated_at']))}",
+        "",
+    ]
+    for message in conversation.messages:
+        rating = rating_of(message)
+        lines += [f"**User**, {_inline(str(message['created_at']))}", "", _quoted(str(message["query"])), ""]
+        lines += [
+            "**Assistant**" + (f" ({rating})" if rating else ""),
+            "",
+            _quoted(str(message["answer"])),
+            "",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", _LINE.sub(" ", text)).replace("\0", "")
+
+
+def _quoted(text: str) -> str:
+    # Leading blanks would make code of a line; a backslash at the end of a line breaks it.
+    lines = [_SPECIAL.sub(r"\\\1", line).replace("\0", "") for line in _LINE.split(text)]
+    return "\\\n".join(f"> {line.strip() or '&nbsp;'}" for line in lines)

@@ -1,0 +1,565 @@
+"""The files of an archive: reading them, and changing them so that a kill at any step loses nothing.
+
+One change of a day folder goes like this; every arrow may be the last thing that the process does::
+
+    journal names the day -> new files under temporary names, synced -> renamed, folder synced
+    -> manifest replaced -> superseded files removed -> (now and then) catalogue, journal emptied
+
+Before the manifest is replaced the old state holds, after it the new one. What lies about afterwards
+(temporary files, files of a batch whose manifest did not come, superseded ones) is put in order by
+`recover` for the days of the journal when the archive is next opened for writing: whole new files are
+adopted, everything else is removed.
+
+This module knows files, rows and bytes. What a conversation is, it leaves to `manifest`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weft.archive.catalogue import (
+    DayRow,
+    dump_catalogue,
+    dump_journal,
+    load_catalogue,
+    load_journal,
+    make_row,
+)
+from weft.archive.errors import (
+    ArchiveReadOnlyError,
+    ArchiveVersionError,
+    DamagedFileError,
+    from_os_error,
+)
+from weft.archive.file_system import FileSystem, LocalFileSystem, iter_files, write_durably
+from weft.archive.instant import render_instant
+from weft.archive.json_text import BadJsonError, JsonObject, digest, seal, unseal
+from weft.archive.lock import WriterLock
+from weft.archive.manifest import (
+    FORMAT,
+    Entry,
+    Manifest,
+    dump_manifest,
+    load_manifest,
+    make_manifest,
+    numbered,
+)
+from weft.archive.packing import FOLDER as DICTIONARIES
+from weft.archive.packing import Packer
+from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, TEMPORARY, Day, Kind, parse_day
+from weft.archive.recovery import describe_file, reconcile
+from weft.clock import Clock
+from weft.errors import ArchiveError
+
+CACHED_MANIFESTS = 64
+CHANGES_UNTIL_CATALOGUE = 256
+"""Changed days after which the catalogue is written even if nobody asks."""
+
+
+@dataclass(slots=True)
+class DayChange:
+    """What is to be done to one day folder."""
+
+    writes: list[tuple[Entry, bytes]] = field(default_factory=list)
+    """Rows with the bytes of their files as they are to lie on the disk."""
+    rows: list[Entry] = field(default_factory=list)
+    """Rows that take the place of those of the same file, which stays as it is."""
+    removals: list[str] = field(default_factory=list)
+    """Ids whose files are to be deleted."""
+
+
+class Vault:
+    """The files of one archive.
+
+    Args:
+        root: The folder that holds, or is to hold, ``logs``.
+        read_only: Take no lock and change nothing.
+    """
+
+    def __init__(
+        self, root: Path, *, clock: Clock, files: FileSystem | None = None, read_only: bool = False
+    ) -> None:
+        self.root = root
+        self.files: FileSystem = files or LocalFileSystem()
+        self.clock = clock
+        self.read_only = read_only
+        self.inner = root / INNER
+        self.packer = Packer(self.inner / DICTIONARIES, self.files)
+        self._lock = WriterLock(self.inner / "lock")
+        self._rows: dict[Day, DayRow] = {}
+        self._dirty: set[Day] = set()
+        self._behind = 0
+        self._manifests: dict[Day, Manifest] = {}
+        self._ids: dict[tuple[Kind, str], dict[str, Day]] = {}
+        self._indexed: dict[Day, str] = {}
+        self._suspect: set[Day] = set()
+        self._entries: dict[Day, tuple[Manifest, dict[str, Entry]]] = {}
+        self.mutex = threading.RLock()
+        """Several threads may use one vault; one at a time changes it or its memory."""
+
+    # Opening and closing
+
+    def open(self) -> None:
+        """Take the lock, make what is missing, and put in order what a killed writer left.
+
+        Raises:
+            ArchiveLockedError: Somebody else writes to it.
+            ArchiveVersionError: A newer program made it.
+            ArchiveReadOnlyError: The file system does not let us write.
+        """
+        if self.read_only:
+            self._check_format()
+            return
+        try:
+            self.files.make_folder(self.inner)
+        except OSError as error:
+            raise from_os_error(error, f"opening {self.root / LOGS}") from error
+        self._lock.acquire(render_instant(self.clock.now()))
+        try:
+            self._begin()
+        except OSError as error:
+            self._lock.release()
+            raise from_os_error(error, f"opening {self.root / LOGS}") from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Write the catalogue and let the lock go."""
+        if self.read_only:
+            return
+        try:
+            self.checkpoint()
+        finally:
+            self._lock.release()
+
+    def abandon(self) -> None:
+        """Let the lock go and write nothing, as when the process is killed."""
+        self._lock.release()
+
+    def _begin(self) -> None:
+        if not self._check_format():
+            write_durably(
+                self.files, self.inner / "format.json", seal({"format": FORMAT, "name": "weft-archive"})
+            )
+        self._sweep(self.inner)
+        try:
+            self._dirty = load_journal(self._read_inner("journal.json"))
+            self._rows = load_catalogue(self._read_inner("catalogue.json"))
+        except (FileNotFoundError, BadJsonError):
+            self._rows = {}
+            self._dirty |= set(self._walk())
+        for day in sorted(self._dirty):
+            self.recover(day)
+        self.checkpoint()
+
+    def _check_format(self) -> bool:
+        try:
+            data = self._read_inner("format.json")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise from_os_error(error, f"opening {self.root / LOGS}") from error
+        version = unseal(data, JsonObject, f"{INNER}/format.json").get("format")
+        if not isinstance(version, int) or version > FORMAT:
+            raise ArchiveVersionError(
+                f"{self.root / LOGS}: its format is {version}, this program knows {FORMAT}; upgrade Weft"
+            )
+        return True
+
+    def _sweep(self, folder: Path) -> None:
+        for name, is_folder in self.files.list(folder):
+            if name.startswith(TEMPORARY) and not is_folder:
+                self.files.remove(folder / name)
+
+    def _read_inner(self, name: str) -> bytes:
+        return self.files.read(self.inner / name)
+
+    # Reading
+
+    def rows(self) -> dict[Day, DayRow]:
+        """What each day holds, as it is now, without opening a conversation."""
+        if not self.read_only:
+            with self.mutex:
+                return dict(self._rows)
+        # The journal first: a day that is taken out of it afterwards is in the catalogue that is read then.
+        dirty: set[Day] = set()
+        with contextlib.suppress(FileNotFoundError):
+            dirty = load_journal(self._read_inner("journal.json"))
+        try:
+            rows = load_catalogue(self._read_inner("catalogue.json"))
+        except (FileNotFoundError, BadJsonError):
+            rows, dirty = {}, set(self._walk())
+        for day in dirty:
+            manifest = self.find_manifest(day)
+            if manifest is None or not manifest.files:
+                rows.pop(day, None)
+            else:
+                rows[day] = make_row(manifest)
+        return rows
+
+    def dirty(self) -> set[Day]:
+        """Days whose folder another writer may be changing at this moment."""
+        return self.journal() if self.read_only else set()
+
+    def journal(self) -> set[Day]:
+        """Days that were changed since the catalogue was written."""
+        if not self.read_only:
+            return set(self._dirty)
+        try:
+            return load_journal(self._read_inner("journal.json"))
+        except (FileNotFoundError, BadJsonError):
+            return set()
+
+    def days(self, kind: Kind, organization: str | None = None) -> list[Day]:
+        """Day folders in order of organisation and date.
+
+        Args:
+            organization: Name on disk; none gives all, empty those without an organisation.
+        """
+        return sorted(
+            day
+            for day in self.rows()
+            if day.kind == kind and (organization is None or day.organization == organization)
+        )
+
+    def find_manifest(self, day: Day) -> Manifest | None:
+        """The manifest of a day, or none where there is no such folder.
+
+        Raises:
+            DamagedFileError: It cannot be trusted.
+        """
+        known = self._manifests.get(day)
+        if known is not None:
+            return known
+        manifest = self.read_manifest(day)
+        if manifest is not None and not self.read_only:
+            self._remember(day, manifest)
+        return manifest
+
+    def read_manifest(self, day: Day) -> Manifest | None:
+        """The manifest of a day as it lies on the disk, or none where there is no such folder.
+
+        Raises:
+            DamagedFileError: It cannot be trusted.
+        """
+        try:
+            data = self.files.read(self.root / day.path / MANIFEST)
+            return load_manifest(data, day)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except BadJsonError as error:
+            raise DamagedFileError(f"{day.path}/{MANIFEST}", str(error)) from error
+        except OSError as error:
+            raise from_os_error(error, f"reading {day.path}/{MANIFEST}") from error
+
+    def find_entry(self, day: Day, id: str) -> Entry | None:
+        """The row of this id in a day folder, or none.
+
+        Raises:
+            DamagedFileError: The manifest cannot be trusted.
+        """
+        manifest = self.find_manifest(day)
+        if manifest is None:
+            return None
+        known = self._entries.get(day)
+        if known is None or known[0] is not manifest:
+            known = (manifest, manifest.by_id())
+            with self.mutex:
+                if len(self._entries) >= CACHED_MANIFESTS:
+                    self._entries.clear()
+                self._entries[day] = known
+        return known[1].get(id)
+
+    def read_stored(self, day: Day, entry: Entry) -> bytes:
+        """The bytes of a file as they lie on the disk, checked against its row.
+
+        Raises:
+            DamagedFileError: They are not what was written, or not there.
+        """
+        path = f"{day.path}/{entry.file}"
+        try:
+            data = self.files.read(self.root / path)
+        except FileNotFoundError as error:
+            raise DamagedFileError(path, "it is absent") from error
+        except OSError as error:
+            raise from_os_error(error, f"reading {path}") from error
+        if digest(data) != entry.stored_sha256:
+            raise DamagedFileError(path, "its content is not what was written")
+        return data
+
+    def read(self, day: Day, entry: Entry) -> bytes:
+        """The JSON of a file, unpacked and checked.
+
+        A file that somebody replaced since its row was read is read in its present version.
+
+        Raises:
+            DamagedFileError: It is not what was written, or not there.
+        """
+        try:
+            return self._read_checked(day, entry)
+        except DamagedFileError:
+            manifest = self.find_manifest(day)
+            present = None if manifest is None else manifest.by_id().get(entry.id)
+            if present is not None and present != entry:
+                return self._read_checked(day, present)
+            newer = self._read_newer_run(day, entry)
+            if newer is None:
+                raise
+            return newer
+
+    def _read_newer_run(self, day: Day, entry: Entry) -> bytes | None:
+        """A run's file that was replaced under its own name a moment ago, before its row was."""
+        if day.kind != "runs" or day not in self.journal():
+            return None
+        found = describe_file(self, day, entry.file)
+        if found is None or found[0].id != entry.id or found[0].logged_at[:-1] <= entry.logged_at[:-1]:
+            return None
+        return found[1]
+
+    def _read_checked(self, day: Day, entry: Entry) -> bytes:
+        data = self.read_stored(day, entry)
+        if entry.packed_sha256 is None:
+            return data
+        path = f"{day.path}/{entry.file}"
+        plain = self.packer.unpack(data, path)
+        if digest(plain) != entry.sha256:
+            raise DamagedFileError(path, "what it unpacks to is not what was written")
+        return plain
+
+    def locate(self, kind: Kind, organization: str, id: str) -> Day | None:
+        """The day that holds this id, or none."""
+        with self.mutex:
+            if self.read_only or (kind, organization) not in self._ids:
+                self._learn(kind, organization)
+            day = self._ids[kind, organization].get(id)
+        if day is None or not self.read_only:
+            return day
+        manifest = self.find_manifest(day)
+        return day if manifest is not None and id in manifest.by_id() else None
+
+    def _learn(self, kind: Kind, organization: str) -> None:
+        """Read the manifests that have changed since they were last read for their ids."""
+        found = self._ids.setdefault((kind, organization), {})
+        for day, row in self.rows().items():
+            if (day.kind, day.organization) != (kind, organization):
+                continue
+            if self._indexed.get(day) != row.manifest_sha256:
+                manifest = self.find_manifest(day)
+                if manifest is not None:
+                    found.update((entry.id, day) for entry in manifest.files)
+                self._indexed[day] = row.manifest_sha256
+
+    def _walk(self) -> Iterator[Day]:
+        for kind in KINDS:
+            folders = {path.parent for path in iter_files(self.files, self.root / LOGS / kind)}
+            for folder in sorted(folders):
+                day = parse_day(folder.relative_to(self.root).as_posix())
+                if day is not None:
+                    yield day
+
+    def _remember(self, day: Day, manifest: Manifest) -> None:
+        with self.mutex:
+            self._manifests.pop(day, None)
+            self._manifests[day] = manifest
+            if len(self._manifests) > CACHED_MANIFESTS:
+                del self._manifests[next(iter(self._manifests))]
+
+    # Changing
+
+    def apply(self, changes: Mapping[Day, DayChange]) -> None:
+        """Do all this, day by day; what has returned is on the disk.
+
+        Raises:
+            ArchiveError: The disk is full, or refuses; days before the failing one are done, of the failing
+                one each file is as it was or as it was to be, and the archive can be used further.
+        """
+        self.check_writable()
+        with self.mutex:
+            self._mend()
+            self._mark(changes)
+            for day in sorted(changes):
+                self._attempt(day, changes[day])
+            self._behind += len(changes)
+            if self._behind >= CHANGES_UNTIL_CATALOGUE:
+                self.checkpoint()
+
+    def _attempt(self, day: Day, change: DayChange) -> None:
+        try:
+            self._change(day, change)
+            self._note_ids(day, change)
+        except BaseException as error:
+            # Memory and disk may differ now: what is true is read again from the disk.
+            self._forget(day)
+            self._suspect.add(day)
+            if not isinstance(error, OSError):
+                raise
+            with contextlib.suppress(ArchiveError):
+                self._mend()
+            raise from_os_error(error, f"writing to {day.path}") from error
+
+    def _mend(self) -> None:
+        for day in sorted(self._suspect):
+            try:
+                self.recover(day)
+            except OSError as error:
+                raise from_os_error(error, f"putting {day.path} in order") from error
+            self._suspect.discard(day)
+
+    def check_writable(self) -> None:
+        """Raise ArchiveReadOnlyError when the archive was opened for reading."""
+        if self.read_only:
+            raise ArchiveReadOnlyError(
+                f"{self.root / LOGS} is open for reading only; open it without read_only=True"
+            )
+
+    def checkpoint(self) -> None:
+        """Bring the catalogue up to date and empty the journal.
+
+        Raises:
+            ArchiveError: It cannot be written; the journal still names what is behind.
+        """
+        if not self._dirty:
+            return
+        with self.mutex:
+            self._mend()
+            try:
+                write_durably(self.files, self.inner / "catalogue.json", dump_catalogue(self._rows))
+                write_durably(self.files, self.inner / "journal.json", dump_journal(()))
+            except OSError as error:
+                raise from_os_error(error, f"writing {INNER}/catalogue.json") from error
+            self._dirty.clear()
+            self._behind = 0
+
+    def recover(self, day: Day) -> list[str]:
+        """Put a day folder in order after a writer was killed in it.
+
+        Returns:
+            Files that were adopted or removed, relative to the root.
+
+        Raises:
+            OSError: The file system refuses.
+        """
+        self._forget(day)
+        folder = self.root / day.path
+        try:
+            names = [name for name, is_folder in self.files.list(folder) if not is_folder]
+        except (FileNotFoundError, NotADirectoryError):
+            self._rows.pop(day, None)
+            return []
+        try:
+            manifest = self.find_manifest(day)
+        except DamagedFileError:
+            return []  # no crash does this; `verify` names it and `rebuild` mends it
+        done = reconcile(self, day, manifest, names)
+        if done.manifest is not None and done.manifest != manifest:
+            self._write_manifest(day, done.manifest)
+        for name in done.leftovers:
+            self.files.remove(folder / name)
+        if done.manifest is None:
+            self._drop(day)
+        else:
+            self._settle(day, done.manifest)
+        return [f"{day.path}/{name}" for name in (*done.adopted, *done.leftovers)]
+
+    def rebuild(self, day: Day) -> list[str]:
+        """Make a day's manifest anew from the files that are there; what they were before is not checked.
+
+        Returns:
+            The files that it lists now, relative to the root.
+        """
+        self.check_writable()
+        self._mark([day])
+        try:
+            self.files.remove(self.root / day.path / MANIFEST)
+            self.recover(day)
+            manifest = self.find_manifest(day)
+        except OSError as error:
+            raise from_os_error(error, f"writing to {day.path}") from error
+        self.checkpoint()
+        return [f"{day.path}/{entry.file}" for entry in manifest.files] if manifest else []
+
+    def _mark(self, days: Iterable[Day]) -> None:
+        new = set(days) - self._dirty
+        if not new:
+            return
+        try:
+            write_durably(self.files, self.inner / "journal.json", dump_journal(self._dirty | new))
+        except OSError as error:
+            raise from_os_error(error, f"writing {INNER}/journal.json") from error
+        self._dirty |= new
+
+    def _change(self, day: Day, change: DayChange) -> None:
+        folder = self.root / day.path
+        before = self.find_manifest(day)
+        entries = before.by_id() if before is not None else {}
+        sequence = before.sequence if before is not None else 0
+        removed = [entries.pop(id).file for id in change.removals if id in entries]
+        for row in change.rows:
+            if row.id in entries:
+                entries[row.id] = row
+        superseded = []
+        for entry, _ in change.writes:
+            old = entries.get(entry.id)
+            if old is not None and old.file != entry.file:
+                superseded.append(old.file)
+            sequence += 1
+            entries[entry.id] = numbered(entry, sequence)
+        if change.writes:
+            self._write_files(folder, [(entry.file, data) for entry, data in change.writes])
+        after = make_manifest(day, entries.values(), sequence, removed)
+        self._write_manifest(day, after)
+        for name in (*superseded, *removed):
+            self.files.remove(folder / name)
+        if not entries:
+            self._drop(day)
+            return
+        if removed:
+            after = make_manifest(day, entries.values(), sequence)
+            self._write_manifest(day, after)
+        self._settle(day, after)
+
+    def _note_ids(self, day: Day, change: DayChange) -> None:
+        index = self._ids.get((day.kind, day.organization))
+        if index is not None:
+            for id in change.removals:
+                index.pop(id, None)
+            index.update((entry.id, day) for entry, _ in change.writes)
+
+    def _write_files(self, folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
+        self.files.make_folder(folder)
+        temporary = [folder / f"{TEMPORARY}{number}" for number in range(len(files))]
+        # All are written before the first is synced: the disk then does it in one sweep.
+        for path, (_, data) in zip(temporary, files, strict=True):
+            self.files.create(path, data)
+        for path in temporary:
+            self.files.sync_file(path)
+        for path, (name, _) in zip(temporary, files, strict=True):
+            self.files.rename(path, folder / name)
+        self.files.sync_folder(folder)
+
+    def _write_manifest(self, day: Day, manifest: Manifest) -> None:
+        write_durably(self.files, self.root / day.path / MANIFEST, dump_manifest(manifest))
+
+    def _settle(self, day: Day, manifest: Manifest) -> None:
+        self._remember(day, manifest)
+        self._rows[day] = make_row(manifest)
+
+    def _drop(self, day: Day) -> None:
+        folder = self.root / day.path
+        self.files.remove(folder / MANIFEST)
+        self._manifests.pop(day, None)
+        self._rows.pop(day, None)
+        for path in (folder, *list(folder.parents)[:3]):
+            if path.name not in KINDS:
+                self.files.remove_folder(path)
+
+    def _forget(self, day: Day) -> None:
+        self._manifests.pop(day, None)
+        self._ids.pop((day.kind, day.organization), None)
+        for other in [other for other in self._indexed if other.kind == day.kind]:
+            del self._indexed[other]
