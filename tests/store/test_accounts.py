@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from tests.store.rows import Rows, at
 from weft.errors import ConflictError, NotFoundError
-from weft.store import Account, Connection, Store, accounts
+from weft.store import Account, App, Connection, Store, accounts
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +53,21 @@ async def test_no_two_accounts_have_one_address(store: Store, rows: Rows) -> Non
 async def test_an_account_that_does_not_exist_cannot_be_changed(store: Store, rows: Rows) -> None:
     with pytest.raises(NotFoundError):
         await store.write(lambda connection: accounts.update(connection, rows.account("ada@example.org")))
+
+
+async def test_accounts_are_found_by_workspace_and_by_many_ids(store: Store, app: App, rows: Rows) -> None:
+    ours = [
+        replace(rows.account(f"{name}@example.com"), workspace_id=app.workspace_id) for name in ("ada", "bob")
+    ]
+    other = rows.account("eve@example.com")
+
+    def fn(connection: Connection) -> list[object]:
+        for account in (*ours, other):
+            accounts.create(connection, account)
+        return [
+            accounts.list_by_workspace(connection, app.workspace_id),
+            accounts.list_by_id(connection, {ours[1].id, other.id, "nobody"}),
+            accounts.list_by_id(connection, set()),
+        ]
+
+    assert await store.write(fn) == [tuple(ours), {ours[1].id: ours[1], other.id: other}, {}]

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from tests.store.rows import Rows, at
 from weft.errors import NotFoundError
-from weft.store import App, Connection, Store, apps, workspaces
+from weft.store import App, AppFilter, AppPage, Connection, Store, apps, workspaces
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +67,40 @@ async def test_the_apps_of_a_workspace_are_listed_newest_first(store: Store, app
         return [found.name for found in apps.list_all(connection, rows.workspace.id)]
 
     assert await store.write(fn) == ["Same time", "Newer", "Weather"]
+
+
+async def test_apps_are_listed_by_name_mode_maker_and_tag_in_numbered_pages(
+    store: Store, app: App, rows: Rows
+) -> None:
+    other = replace(
+        rows.app("100% Sunshine"), mode="workflow", created_by="ada", tags=["sun"], created_at=at(5)
+    )
+    await store.write(lambda connection: apps.create(connection, other))
+
+    def fn(connection: Connection) -> list[AppPage]:
+        return [
+            apps.list_page(connection, app.workspace_id, wanted, page=page, limit=1)
+            for wanted, page in (
+                (AppFilter(), 1),
+                (AppFilter(), 2),
+                (AppFilter(), 3),
+                (AppFilter(name="WEATH"), 1),
+                (AppFilter(name="0% s"), 1),
+                (AppFilter(mode="workflow"), 1),
+                (AppFilter(created_by="ada"), 1),
+                (AppFilter(tag=frozenset({"weather", "日本"})), 1),
+                (AppFilter(tag=frozenset({"weather", "sun"})), 1),
+            )
+        ]
+
+    assert await store.read(fn) == [
+        AppPage((other,), 2, has_more=True),
+        AppPage((app,), 2, has_more=False),
+        AppPage((), 2, has_more=False),
+        AppPage((app,), 1, has_more=False),
+        AppPage((other,), 1, has_more=False),
+        AppPage((other,), 1, has_more=False),
+        AppPage((other,), 1, has_more=False),
+        AppPage((app,), 1, has_more=False),
+        AppPage((), 0, has_more=False),
+    ]

@@ -8,7 +8,18 @@ from msgspec.structs import replace
 from tests.store.conftest import FrozenClock
 from tests.store.rows import Rows, at
 from weft.errors import NotFoundError
-from weft.store import App, Connection, Imported, Store, Workflow, apps, open_store, workflows, workspaces
+from weft.store import (
+    App,
+    Connection,
+    Imported,
+    Page,
+    Store,
+    Workflow,
+    apps,
+    open_store,
+    workflows,
+    workspaces,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -142,3 +153,41 @@ async def test_an_app_without_a_file_cannot_be_imported_as_one(store: Store, row
 
     with pytest.raises(ValueError, match="no source file"):
         await store.write(lambda connection: workflows.import_file(connection, app, rows.workflow(app)))
+
+
+async def test_versions_are_listed_marked_and_deleted(store: Store, app: App, rows: Rows) -> None:
+    versions = [rows.workflow(app, "same", seconds) for seconds in range(3)]
+    draft = replace(rows.workflow(app, "draft", 9), version=workflows.DRAFT)
+
+    def fn(connection: Connection) -> list[object]:
+        for version in versions:
+            workflows.publish(connection, version, again=True)
+        workflows.save_draft(connection, draft)
+        marked = replace(versions[0], marked_name="first", updated_by="ada")
+        workflows.mark(connection, marked)
+        return [
+            workflows.list_page(connection, app.id, limit=2),
+            workflows.list_page(connection, app.id, page=2, limit=2),
+            workflows.list_page(connection, app.id, named_only=True),
+            workflows.list_by_id(connection, {versions[1].id, "nobody's"}),
+            workflows.list_by_id(connection, set()),
+            workflows.delete_version(connection, "another app", versions[1].id),
+            workflows.delete_version(connection, app.id, draft.id),
+            workflows.delete_version(connection, app.id, versions[1].id),
+            workflows.find(connection, app.id, versions[1].id),
+        ]
+
+    marked = replace(versions[0], marked_name="first", updated_by="ada")
+    assert await store.write(fn) == [
+        Page((versions[2], versions[1]), has_more=True),
+        Page((marked,), has_more=False),
+        Page((marked,), has_more=False),
+        {versions[1].id: versions[1]},
+        {},
+        False,
+        False,
+        True,
+        None,
+    ]
+    with pytest.raises(NotFoundError, match="Workflow not found"):
+        await store.write(lambda connection: workflows.mark(connection, versions[1]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +21,12 @@ _UPDATE = updating(accounts, *_CHANGING)
 _changes = _CODEC.encoder(*_CHANGING, "id")
 _FIND = Statement(select(accounts).where(accounts.c.id == bindparam("id")), ["id"])
 _FIND_BY_EMAIL = Statement(select(accounts).where(accounts.c.email == bindparam("email")), ["email"])
+_BY_WORKSPACE = Statement(
+    select(accounts)
+    .where(accounts.c.workspace_id == bindparam("workspace_id"))
+    .order_by(accounts.c.created_at, accounts.c.id),
+    ["workspace_id"],
+)
 
 
 def create(connection: Connection, account: Account) -> Account:
@@ -45,6 +53,19 @@ def find_by_email(connection: Connection, email: str) -> Account | None:
     """The account of that address, in whatever case it is written."""
     row = _FIND_BY_EMAIL.row(connection, storable(email.lower()))
     return None if row is None else _CODEC.decode(row)
+
+
+def list_by_workspace(connection: Connection, workspace_id: str) -> tuple[Account, ...]:
+    """The accounts of a workspace, oldest first."""
+    return _CODEC.decode_all(_BY_WORKSPACE.rows(connection, workspace_id))
+
+
+def list_by_id(connection: Connection, account_ids: Collection[str]) -> dict[str, Account]:
+    """Accounts by id; those that do not exist are absent."""
+    if not account_ids:
+        return {}
+    query = select(accounts).where(accounts.c.id.in_(sorted(account_ids)))
+    return {account.id: account for account in _CODEC.decode_all(connection.execute(query).all())}
 
 
 def update(connection: Connection, account: Account) -> Account:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from weft.errors import NotFoundError
 from weft.store.codec import Codec, storable
-from weft.store.records import App
-from weft.store.statement import Statement, inserting, inserting_once, updating
+from weft.store.records import App, AppMode
+from weft.store.statement import Statement, containing, inserting, inserting_once, updating
 from weft.store.tables import apps
 
 CODEC = Codec(App, apps)
@@ -35,6 +36,26 @@ _LIST = Statement(
     .order_by(apps.c.created_at.desc(), apps.c.id.desc()),
     ["workspace_id"],
 )
+
+
+class AppFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which apps are wanted; everything that is given must hold."""
+
+    mode: AppMode | None = None
+    name: str = ""
+    """Anywhere in the name, in whatever case."""
+    created_by: str | None = None
+    """An account's id."""
+    tag: frozenset[str] = frozenset()
+    """Names of tags, each of which the app has."""
+
+
+class AppPage(msgspec.Struct, frozen=True):
+    """One numbered page; `total` counts the apps of all pages."""
+
+    items: tuple[App, ...]
+    total: int
+    has_more: bool
 
 
 def create(connection: Connection, app: App) -> None:
@@ -87,6 +108,39 @@ def get_for_update(connection: Connection, app_id: str) -> App:
 def list_all(connection: Connection, workspace_id: str) -> tuple[App, ...]:
     """All apps of a workspace, newest first."""
     return CODEC.decode_all(_LIST.rows(connection, workspace_id))
+
+
+def list_page(
+    connection: Connection, workspace_id: str, wanted: AppFilter, *, page: int = 1, limit: int = 20
+) -> AppPage:
+    """Apps of a workspace, newest first.
+
+    Args:
+        connection: In a read.
+        workspace_id: The workspace.
+        wanted: Which apps.
+        page: Counts from 1.
+        limit: Apps on a page.
+
+    Source: Dify console API, `GET /apps`.
+    """
+    conditions: list[ColumnElement[bool]] = [apps.c.workspace_id == workspace_id]
+    if wanted.mode is not None:
+        conditions.append(apps.c.mode == wanted.mode)
+    if wanted.created_by is not None:
+        conditions.append(apps.c.created_by == wanted.created_by)
+    if wanted.name:
+        pattern = func.lower(containing(wanted.name))
+        conditions.append(func.lower(apps.c.name).like(pattern, escape="/"))
+    query = select(apps).where(*conditions).order_by(apps.c.created_at.desc(), apps.c.id.desc())
+    skipped = (page - 1) * limit
+    if wanted.tag:  # stands inside a JSON text
+        found = CODEC.decode_all(connection.execute(query).all())
+        tagged = tuple(app for app in found if wanted.tag <= set(app.tags))
+        return AppPage(tagged[skipped : skipped + limit], len(tagged), has_more=len(tagged) > page * limit)
+    total = connection.execute(select(func.count()).select_from(apps).where(*conditions)).scalar_one()
+    rows = connection.execute(query.limit(limit).offset(skipped)).all() if skipped < total else []
+    return AppPage(CODEC.decode_all(rows), total, has_more=total > page * limit)
 
 
 def update(connection: Connection, app: App) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Integer, bindparam, delete, select
 
+from weft.errors import NotFoundError
 from weft.store import apps
 from weft.store.codec import Codec
-from weft.store.records import App, Workflow
+from weft.store.records import App, Page, Workflow
 from weft.store.statement import Statement, inserting, updating
 from weft.store.tables import apps as apps_table
 from weft.store.tables import workflows
@@ -31,6 +33,24 @@ _FIND_PUBLISHED = Statement(
     .join(apps_table, apps_table.c.workflow_id == workflows.c.id)
     .where(apps_table.c.id == bindparam("app_id")),
     ["app_id"],
+)
+_PUBLISHED = (
+    _OF_APP.where(workflows.c.version != DRAFT)
+    .order_by(workflows.c.created_at.desc(), workflows.c.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+    .offset(bindparam("skipped", type_=Integer))
+)
+_PAGE = Statement(_PUBLISHED, ["app_id", "limit", "skipped"])
+_NAMED_PAGE = Statement(_PUBLISHED.where(workflows.c.marked_name != ""), ["app_id", "limit", "skipped"])
+_MARKS = ("marked_name", "marked_comment", "updated_at", "updated_by")
+_MARK = updating(workflows, *_MARKS)
+_marks = _CODEC.encoder(*_MARKS, "id")
+_DELETE = Statement(
+    delete(workflows)
+    .where(workflows.c.app_id == bindparam("of_app"))
+    .where(workflows.c.id == bindparam("of_id"))
+    .where(workflows.c.version != DRAFT),
+    ["of_app", "of_id"],
 )
 
 
@@ -65,6 +85,38 @@ def find_published(connection: Connection, app_id: str) -> Workflow | None:
     return None if row is None else _CODEC.decode(row)
 
 
+def list_page(
+    connection: Connection, app_id: str, *, named_only: bool = False, page: int = 1, limit: int = 10
+) -> Page[Workflow]:
+    """A numbered page of an app's published versions, newest first; `named_only` for those with a name."""
+    statement = _NAMED_PAGE if named_only else _PAGE
+    rows = statement.rows(connection, app_id, limit + 1, (page - 1) * limit)
+    return Page(_CODEC.decode_all(rows[:limit]), has_more=len(rows) > limit)
+
+
+def list_by_id(connection: Connection, workflow_ids: Collection[str]) -> dict[str, Workflow]:
+    """Versions by id; those that do not exist are absent."""
+    if not workflow_ids:
+        return {}
+    query = select(workflows).where(workflows.c.id.in_(sorted(workflow_ids)))
+    return {workflow.id: workflow for workflow in _CODEC.decode_all(connection.execute(query).all())}
+
+
+def mark(connection: Connection, workflow: Workflow) -> None:
+    """Store name, comment, `updated_at` and `updated_by` of a version that exists.
+
+    Raises:
+        NotFoundError: It has been deleted.
+    """
+    if _MARK.run(connection, *_marks(workflow)) == 0:
+        raise NotFoundError("Workflow not found", kind="workflow", id=workflow.id)
+
+
+def delete_version(connection: Connection, app_id: str, workflow_id: str) -> bool:
+    """Remove a published version; whether there was one. The caller sees to it that it is not in use."""
+    return _DELETE.run(connection, app_id, workflow_id) > 0
+
+
 def save_draft(connection: Connection, draft: Workflow) -> Workflow:
     """Make this the app's draft; one that exists keeps its id and its maker.
 
@@ -85,10 +137,11 @@ def save_draft(connection: Connection, draft: Workflow) -> Workflow:
     return saved
 
 
-def publish(connection: Connection, workflow: Workflow) -> Workflow:
+def publish(connection: Connection, workflow: Workflow, *, again: bool = False) -> Workflow:
     """Store a new version and make it the app's published one.
 
-    Content that is published already is not published again: the version that has it is returned.
+    Content that is published already is not published again, unless asked for: the version that has it is
+    returned.
 
     Raises:
         NotFoundError: There is no such app.
@@ -98,7 +151,7 @@ def publish(connection: Connection, workflow: Workflow) -> Workflow:
         raise ValueError(f"workflow {workflow.id} is a draft; give it a version_label() to publish it")
     app = apps.get_for_update(connection, workflow.app_id)
     current = find_published(connection, app.id)
-    if current is not None and current.content_hash == workflow.content_hash:
+    if not again and current is not None and current.content_hash == workflow.content_hash:
         return current
     _INSERT.run(connection, *_CODEC.encode(workflow))
     apps.update(
