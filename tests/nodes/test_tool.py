@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.engine.harness import answer, end, inside, loop, play, start
+from tests.nodes.kept import MemoryFiles
 from tests.tools.fake import PlayedTool, toolbox
 from weft.egress import AddressRefusedError, EgressConfig, EgressRequest, EgressResponse
 from weft.errors import GraphError, LimitExceededError, NodeFailedError
@@ -57,6 +58,32 @@ def node(**changes: Any) -> dict[str, Any]:
 
 def parameters(**types: Any) -> list[ToolParameter]:
     return [ToolParameter(name=name, type=type) for name, type in types.items()]
+
+
+async def test_a_file_that_a_tool_makes_is_kept() -> None:
+    kept = MemoryFiles()
+    tool = PlayedTool(
+        "do",
+        BlobMessage(b"\x89PNG", "image/png"),
+        TextMessage("and "),
+        BlobMessage(b"a,b", "text/csv", "../table.csv", type="custom"),
+    )
+    run = await run_node(node(), tools=toolbox(tool), files=kept)
+
+    assert run.outputs["files"] == run.context.files
+    assert [(file.filename, file.type, file.transfer_method) for file in run.context.files] == [
+        ("file.png", "image", "tool_file"),
+        ("table.csv", "custom", "tool_file"),
+    ]
+    assert [kept.contents[file.related_id] for file in run.context.files] == [b"\x89PNG", b"a,b"]
+    assert run.outputs["text"] == "and "
+    assert {user.run_id for user in kept.users} == {"run"}
+
+
+async def test_a_file_that_cannot_be_kept_fails_the_node() -> None:
+    tool = PlayedTool("do", BlobMessage(b"\x89PNG", "image/png"))
+    run = await run_node(node(), tools=toolbox(tool), files=MemoryFiles(full=True))
+    assert run.error_type == "ToolFileError"
 
 
 async def test_messages_become_outputs_and_are_streamed() -> None:
@@ -288,7 +315,7 @@ async def test_a_variable_without_a_value_fails_the_node_only_if_the_tool_needs_
         (
             PlayedTool("do", BlobMessage(b"x", "image/png")),
             "ToolFileError",
-            "the tool gives a file (image/png, 1 bytes), and files that tools make cannot be kept yet; "
+            "the tool gives a file (image/png, 1 bytes) that cannot be kept here; "
             "use a tool that gives an address instead",
         ),
         (
@@ -323,7 +350,7 @@ async def test_a_workflow_is_no_deeper_called_than_the_limit() -> None:
     tool = PlayedTool("flow")
 
     class Published:
-        def find(self, ref: object) -> PlayedTool:
+        async def find(self, ref: object, app: str = "") -> PlayedTool:
             return tool
 
     tools = toolbox()

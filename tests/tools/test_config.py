@@ -8,17 +8,19 @@ from weft.errors import ConfigError
 from weft.tools import McpConfig, OpenApiConfig, ToolsConfig, parse_tools_config
 
 
-def test_a_table_is_an_api_a_server_or_options() -> None:
+def test_a_table_is_an_api_a_server_an_app_or_options() -> None:
     config = parse_tools_config(
         {
             "crm": {"openapi": "crm.yml", "api_key": "k", "auth": "header", "auth_name": "X-Key"},
             "files": {"mcp": "https://mcp.example/mcp", "headers": {"X-Team": "a"}, "timeout": 5},
+            "Their flow": {"app": "Our flow"},
             "acme/search/search": {"api_key": "s"},
         }
     )
     assert config == ToolsConfig(
         {"crm": OpenApiConfig(openapi="crm.yml", api_key="k", auth="header", auth_name="X-Key")},
         {"files": McpConfig(mcp="https://mcp.example/mcp", headers={"X-Team": "a"}, timeout=5.0)},
+        {"Their flow": "Our flow"},
         {"acme/search/search": {"api_key": "s"}},
     )
 

@@ -106,7 +106,8 @@ async def test_an_installed_provider_gets_its_table() -> None:
         (
             ToolRef(provider_type="workflow", provider_id="uuid", provider_name="scrape", tool_name="scrape"),
             "tool 'scrape' cannot be had: the workflow that is used as a tool 'scrape' is not set up; "
-            'publish it here, or add [tools.scrape] with openapi = "FILE" to weft.toml',
+            'serve an app of that name here, say which app it is with [tools.scrape] app = "NAME", '
+            'or add [tools.scrape] with openapi = "FILE" to weft.toml',
         ),
         (
             ToolRef(provider_type="api", provider_name="time", tool_name="weekday"),
@@ -151,7 +152,7 @@ async def test_a_table_stands_in_for_a_provider_that_is_not_here() -> None:
 
 async def test_workflows_are_asked_for_from_whoever_runs_them() -> None:
     class Published:
-        def find(self, ref: ToolRef) -> Tool | None:
+        async def find(self, ref: ToolRef, app: str = "") -> Tool | None:
             return workflow if ref.provider_id == "uuid" else None
 
     async def nothing(arguments: Mapping[str, Value], by: Caller) -> str:

@@ -54,7 +54,14 @@ class McpConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"McpConfig({'api_key=***' if self.api_key else ''})"
 
 
-_Table = TypeVar("_Table", OpenApiConfig, McpConfig)
+class AppToolConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A workflow that is served here and used as a tool."""
+
+    app: Annotated[str, Meta(min_length=1)]
+    """Name of the app."""
+
+
+_Table = TypeVar("_Table", OpenApiConfig, McpConfig, AppToolConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class ToolsConfig:
 
     apis: Mapping[str, OpenApiConfig] = field(default_factory=dict)
     servers: Mapping[str, McpConfig] = field(default_factory=dict)
+    apps: Mapping[str, str] = field(default_factory=dict)
+    """Names of the apps that workflows used as tools are."""
     options: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
     """For providers that are built in or installed: keys, or whatever they understand."""
 
@@ -72,13 +81,15 @@ def parse_tools_config(tables: Mapping[str, object]) -> ToolsConfig:
 
     Args:
         tables: By the provider's name as files spell it. A table with `openapi` is an API, one with `mcp` a
-            server, any other holds options for a provider that is there already.
+            server, one with `app` a workflow that is served here, any other holds options for a provider
+            that is there already.
 
     Raises:
         ConfigError: A table is wrong; the message names it and the field.
     """
     apis: dict[str, OpenApiConfig] = {}
     servers: dict[str, McpConfig] = {}
+    apps: dict[str, str] = {}
     options: dict[str, Mapping[str, object]] = {}
     seen: dict[str, str] = {}
     for name, table in tables.items():
@@ -98,9 +109,11 @@ def parse_tools_config(tables: Mapping[str, object]) -> ToolsConfig:
         elif "mcp" in table:
             servers[name] = _read(name, table, McpConfig)
             _check_address(f"{title(name)} mcp", servers[name].mcp)
+        elif "app" in table:
+            apps[name] = _read(name, table, AppToolConfig).app
         else:
             options[name] = table
-    return ToolsConfig(apis, servers, options)
+    return ToolsConfig(apis, servers, apps, options)
 
 
 def title(name: str) -> str:

@@ -108,8 +108,13 @@ class WorkflowTools(Protocol):
     A tool of it runs its workflow one call deeper than `Caller.depth`.
     """
 
-    def find(self, ref: ToolRef) -> Tool | None:
-        """The workflow that was published as that tool, if it is here."""
+    async def find(self, ref: ToolRef, app: str = "") -> Tool | None:
+        """The workflow that was published as that tool, if it is here.
+
+        Args:
+            ref: The tool as a file names it.
+            app: Name of the app that the settings say it is; empty if they say nothing.
+        """
         ...
 
 

@@ -58,6 +58,7 @@ class Toolbox:
             self._opened[tool_provider_key(name)] = _open_api(name, api)
         for name, server in config.servers.items():
             self._opened[tool_provider_key(name)] = _open_server(name, server)
+        self._apps = {tool_provider_key(name): app for name, app in config.apps.items()}
         for name, options in config.options.items():
             key = tool_provider_key(name)
             if key not in self._registered():
@@ -76,7 +77,8 @@ class Toolbox:
             WeftError: Its provider cannot be asked for its tools.
         """
         if ref.provider_type == "workflow" and self.workflows is not None:
-            workflow = self.workflows.find(ref)
+            app = next((self._apps[key] for key in ref.keys if key in self._apps), "")
+            workflow = await self.workflows.find(ref, app)
             if workflow is not None:
                 return workflow
         provider = self._find_provider(ref)
@@ -162,7 +164,8 @@ def _absent(ref: ToolRef, known: Sequence[str]) -> ToolUnavailableError:
         case "mcp":
             what, do = "the MCP server", server
         case "workflow":
-            what, do = "the workflow that is used as a tool", f"publish it here, or {api}"
+            what = "the workflow that is used as a tool"
+            do = f'serve an app of that name here, say which app it is with {table} app = "NAME", or {api}'
         case "dataset-retrieval" | "app":
             what, do = f"a tool of type {ref.provider_type}", "use a knowledge-retrieval or http-request node"
         case _:
