@@ -92,11 +92,19 @@ def _is_exported(imported: str, statement: str) -> bool:
 
 @cache
 def _exports(room: str) -> frozenset[str]:
-    """What the room's `__init__` lists in `__all__`, read without running it."""
+    """What the room's `__init__` lists in `__all__`, read without running it.
+
+    A room whose names are imported when they are first used computes the list, from the same names that it
+    imports for type checkers.
+    """
     spec = find_spec(room)
     assert spec is not None
     assert spec.origin is not None
-    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for statement in tree.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
-            return frozenset(ast.literal_eval(statement.value))
+            if isinstance(statement.value, ast.List):
+                return frozenset(ast.literal_eval(statement.value))
+            imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+            return frozenset(name.asname for node in imports for name in node.names if name.asname)
     return frozenset()

@@ -22,7 +22,7 @@ from weft.testing.recording import (
     without_secrets,
     write_recording,
 )
-from weft.testing.replay import replay
+from weft.testing.replay import replay_recording
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ async def test_a_recorded_conversation_happens_again(tmp_path: Path) -> None:
     path = app(tmp_path, llm(memory=MEMORY), answer="{{#llm.text#}} {{#sys.conversation_id#}}")
     recording = await conversation(tmp_path, path, "Good morning", "Still there?")
     assert [turn.query for turn in recording.turns] == ["Good morning", "Still there?"]
-    assert [turn.differences for turn in await replay(recording)] == [[], []]
+    assert [turn.differences for turn in await replay_recording(recording)] == [[], []]
 
 
 async def test_a_changed_app_shows_what_the_change_does(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_a_changed_app_shows_what_the_change_does(tmp_path: Path) -> None:
         llm(prompt_template=[{"role": "user", "text": "Say {{#sys.query#}}"}]),
         answer="- {{#llm.text#}}",
     )
-    (turn,) = await replay(recording, changed)
+    (turn,) = await replay_recording(recording, changed)
     assert [str(difference) for difference in turn.differences] == [
         "answer: was 'You said: Good morning', is '- You said: Good morning'",
         "outputs.answer: was 'You said: Good morning', is '- You said: Good morning'",
@@ -67,7 +67,7 @@ async def test_a_changed_app_shows_what_the_change_does(tmp_path: Path) -> None:
 
 async def test_a_node_that_was_not_there_cannot_be_replayed(tmp_path: Path) -> None:
     recording = await conversation(tmp_path, app(tmp_path, answer="Hello"), "Hi")
-    (turn,) = await replay(recording, app(tmp_path, tool(), answer="{{#tool.text#}}"))
+    (turn,) = await replay_recording(recording, app(tmp_path, tool(), answer="{{#tool.text#}}"))
     assert turn.after.status == "failed"
     assert turn.after.error is not None
     assert turn.after.error.startswith("nothing was recorded for node 'Weather' here")
@@ -85,7 +85,7 @@ async def test_failures_and_retries_happen_again_without_waiting(tmp_path: Path)
     recording = Recording(
         **{name: getattr(recording, name) for name in recording.__struct_fields__} | {"app": slow}
     )
-    (turn,) = await replay(recording)
+    (turn,) = await replay_recording(recording)
     assert (turn.after.status, turn.after.answer) == ("partial-succeeded", "no idea")
     assert turn.differences == []
 

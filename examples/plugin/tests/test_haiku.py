@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 from weft_haiku import HaikuNode
 
-from weft.testing.node_contract import NodeContract
+from weft.testing import NodeContract
 from weft.variables import MISSING
 
 POND = "An old silent pond\nA frog jumps into the pond\nSplash! Silence again"

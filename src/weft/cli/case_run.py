@@ -15,7 +15,7 @@ from weft.cli.log import start_logging
 from weft.cli.screen import Screen
 from weft.cli.trace import render_seconds
 from weft.settings import Settings
-from weft.testing.suite import CaseResult, Suite
+from weft.testing import CaseResult, Suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,14 @@ from weft.cli.screen import Screen
 from weft.clock import SystemClock
 from weft.settings import Settings
 from weft.store import open_store
-from weft.testing.recording import Recording, read_recording, record_run, write_recording
-from weft.testing.replay import ReplayedTurn, replay
+from weft.testing import (
+    Recording,
+    ReplayedTurn,
+    read_recording,
+    record_run,
+    replay_recording,
+    write_recording,
+)
 
 
 def record_to_file(settings: Settings, run_id: str, file: str) -> int:
@@ -48,7 +54,7 @@ def replay_file(settings: Settings, file: str, app: str | None, *, as_json: bool
     """
     start_logging(settings.log, sys.stderr, level="error", brief=True)
     recording = read_recording(Path(file))
-    turns = asyncio.run(replay(recording, None if app is None else Path(app), settings=settings))
+    turns = asyncio.run(replay_recording(recording, None if app is None else Path(app), settings=settings))
     different = any(turn.differences for turn in turns)
     if as_json:
         content = msgspec.json.encode({"same": not different, "turns": [_content(turn) for turn in turns]})

@@ -22,8 +22,10 @@ from weft.nodes import (
     Context,
     FrameResult,
     History,
+    KeptFiles,
     Limits,
     NodeResult,
+    NoFiles,
     RunInfo,
     Services,
     Turn,
@@ -211,6 +213,7 @@ async def run_node(
     sandbox: Sandbox | None = None,
     egress: Egress | None = None,
     tools: Toolbox | None = None,
+    files: KeptFiles | None = None,
     secrets: Sequence[str] = (),
     history: History | Sequence[Turn] = (),
     limits: Limits | None = None,
@@ -232,6 +235,7 @@ async def run_node(
         sandbox: Runs code; without it code fails.
         egress: Sends requests; without it they fail.
         tools: What may be called; what is built in unless given.
+        files: Where files are kept; none are unless given.
         secrets: Values of secret environment variables.
         history: The conversation so far, or its exchanges, oldest first.
         limits: How much the node may do.
@@ -267,6 +271,7 @@ async def run_node(
             limits=limits or Limits(),
             egress=egress or RefusingEgress(),
             tools=tools or Toolbox(),
+            files=files or NoFiles(),
         ),
         run=RunInfo(
             run_id="run",

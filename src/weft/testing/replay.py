@@ -43,7 +43,7 @@ class ReplayedTurn(msgspec.Struct, frozen=True):
     differences: list[Difference]
 
 
-async def replay(
+async def replay_recording(
     recording: Recording, app: Path | None = None, *, settings: Settings | None = None
 ) -> list[ReplayedTurn]:
     """Run every turn of a recording again.

@@ -14,7 +14,7 @@ from weft.testing.case import Case, CaseFile, read_cases
 from weft.testing.expectation import complaints
 from weft.testing.flow import open_flow
 from weft.testing.recording import read_recording
-from weft.testing.replay import replay
+from weft.testing.replay import replay_recording
 
 
 class CaseResult(msgspec.Struct, frozen=True):
@@ -97,7 +97,7 @@ class Suite:
 
     async def _replay(self, case: Case) -> list[str]:
         recording = read_recording(self._path.parent / (case.replay or ""))
-        turns = await replay(recording, self._app, settings=self._settings)
+        turns = await replay_recording(recording, self._app, settings=self._settings)
         return [
             f"turn {number}: {difference}" if len(turns) > 1 else str(difference)
             for number, turn in enumerate(turns, start=1)
