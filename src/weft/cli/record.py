@@ -15,7 +15,7 @@ Examples:
   weft record 0199a3c2-... --to refund.recording.json
   weft run app.yml "A question" --json | jq -r .run_id | xargs weft record --to question.recording.json
 
-Exit codes: 0 recorded, 1 there is no such run, 2 the call, a file or a setting is wrong."""
+Exit codes: 0 recorded, 2 there is no such run, or the call, a file or a setting is wrong."""
 
 
 def record(
