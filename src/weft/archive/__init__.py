@@ -10,10 +10,13 @@ On disk, below the root::
     logs/runs/[organization_id/]YYYY/MM/DD/run_<id>.json[.zst]
     logs/.weft/                                 catalogue, journal, lock, cursors, holds, audit log, ...
 
-This room leaves to others: servers to pull from, the search index, HTTP, schedules and the command line.
+This room leaves to others: servers to pull from, HTTP, schedules and the command line.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from weft.archive.archive import Archive
 from weft.archive.async_archive import AsyncArchive, AsyncExport
@@ -46,7 +49,23 @@ from weft.archive.guide import (
 )
 from weft.archive.hold import Hold
 from weft.archive.importing import Imported
+from weft.archive.index import (
+    ArchiveIndex,
+    Figures,
+    Group,
+    Indexed,
+    IndexProgress,
+    IndexStatus,
+    Latency,
+    QueryTimeoutError,
+    SearchHit,
+    SearchPage,
+    Snippet,
+    SqlResult,
+    Statistics,
+)
 from weft.archive.manifest import Entry, Rollup
+from weft.archive.opening import SOURCE_KINDS, SourceKind, SourceSpec, kind_of_key, open_source
 from weft.archive.place import Day, Kind
 from weft.archive.pull import AppReport, PullOptions, PullProgress, PullReport, pull
 from weft.archive.query import Count, Query
@@ -58,12 +77,40 @@ from weft.archive.sealing import Packed
 from weft.archive.source import Loaded, Source, SourceApp, SourceItem, SourcePage
 from weft.archive.verify import Finding, VerifyReport, VerifyResult
 
+if TYPE_CHECKING:
+    from weft.archive.restoring import Restored as Restored
+    from weft.archive.restoring import restore_conversations as restore_conversations
+    from weft.archive.sources import AiohttpTransport as AiohttpTransport
+    from weft.archive.sources import AppKeySource as AppKeySource
+    from weft.archive.sources import ConsoleSource as ConsoleSource
+    from weft.archive.sources import StoreSource as StoreSource
+    from weft.archive.store_retention import StoreRetention as StoreRetention
+    from weft.archive.store_retention import delete_archived as delete_archived
+    from weft.archive.store_retention import preview_delete_archived as preview_delete_archived
+
+_LATER = {
+    "AiohttpTransport": "sources",
+    "AppKeySource": "sources",
+    "ConsoleSource": "sources",
+    "Restored": "restoring",
+    "StoreRetention": "store_retention",
+    "StoreSource": "sources",
+    "delete_archived": "store_retention",
+    "preview_delete_archived": "store_retention",
+    "restore_conversations": "restoring",
+}
+"""Names whose modules bring an HTTP library or the store along; imported when they are first used."""
+
 __all__ = [
     "FORMATS",
+    "SOURCE_KINDS",
     "STANDARD_RULES",
+    "AiohttpTransport",
+    "AppKeySource",
     "AppReport",
     "Archive",
     "ArchiveFullError",
+    "ArchiveIndex",
     "ArchiveLockedError",
     "ArchiveReadOnlyError",
     "ArchiveVersionError",
@@ -74,6 +121,7 @@ __all__ = [
     "BucketError",
     "Candidate",
     "CleanResult",
+    "ConsoleSource",
     "Conversation",
     "Copied",
     "Count",
@@ -86,13 +134,19 @@ __all__ = [
     "ExportedLogs",
     "FailedItem",
     "Failure",
+    "Figures",
     "FileSystem",
     "Finding",
     "FolderSource",
     "Format",
+    "Group",
     "Hold",
     "Imported",
+    "IndexProgress",
+    "IndexStatus",
+    "Indexed",
     "Kind",
+    "Latency",
     "Loaded",
     "LocalFileSystem",
     "LogsSummary",
@@ -101,8 +155,10 @@ __all__ = [
     "PullProgress",
     "PullReport",
     "Query",
+    "QueryTimeoutError",
     "RedactionRule",
     "Redactor",
+    "Restored",
     "RetentionError",
     "RetentionPlan",
     "RetentionReport",
@@ -114,14 +170,39 @@ __all__ = [
     "Saved",
     "ScheduledApp",
     "ScheduledResult",
+    "SearchHit",
+    "SearchPage",
+    "Snippet",
     "Source",
     "SourceApp",
     "SourceItem",
+    "SourceKind",
     "SourcePage",
+    "SourceSpec",
+    "SqlResult",
+    "Statistics",
+    "StoreRetention",
+    "StoreSource",
     "Stored",
     "Totals",
     "VerifyReport",
     "VerifyResult",
+    "delete_archived",
+    "kind_of_key",
+    "open_source",
+    "preview_delete_archived",
     "pull",
     "rating_of",
+    "restore_conversations",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would take it for leave to use any name
+
+    def __getattr__(name: str) -> object:
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{module}"), name)
+        globals()[name] = value
+        return value

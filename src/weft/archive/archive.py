@@ -28,6 +28,17 @@ from weft.archive.guide import (
 )
 from weft.archive.hold import Hold, list_holds, place_hold, release_hold
 from weft.archive.importing import Imported, import_archive, import_folder
+from weft.archive.index import (
+    LIMIT,
+    MAX_ROWS,
+    TIMEOUT_SECONDS,
+    ArchiveIndex,
+    By,
+    Order,
+    SearchPage,
+    SqlResult,
+    Statistics,
+)
 from weft.archive.json_text import decode_object
 from weft.archive.manifest import Entry
 from weft.archive.name import encode_name
@@ -75,6 +86,8 @@ class Archive:
         """The files; for other parts of this room."""
         self.redactor = redactor
         """What is taken out of everything before it is stored; none takes out nothing."""
+        self.index = ArchiveIndex(vault)
+        """What `search` and `statistics` ask."""
         self._audit = AuditLog(vault)
 
     @classmethod
@@ -112,12 +125,18 @@ class Archive:
         return archive
 
     @property
+    def audit_log(self) -> AuditLog:
+        """What was deleted; for other parts of this room, since only one may append to it."""
+        return self._audit
+
+    @property
     def root(self) -> Path:
         """The folder that holds ``logs``."""
         return self.vault.root
 
     def close(self) -> None:
         """Write the catalogue and let the lock go."""
+        self.index.close()
         self.vault.close()
 
     def __enter__(self) -> Archive:
@@ -445,6 +464,82 @@ class Archive:
             DamagedFileError: A line was changed, dropped or put in.
         """
         return self._audit.iter()
+
+    # Searching and counting
+
+    def search(
+        self,
+        text: str,
+        query: Query | None = None,
+        *,
+        order: Order = "newest",
+        limit: int = LIMIT,
+        cursor: str | None = None,
+        snippets: bool = True,
+        fresh: bool = True,
+    ) -> SearchPage:
+        """Messages in which something is found; the language is described in `weft.archive.index.parser`.
+
+        The search index is brought up to date first, or made, when the archive is open for writing.
+
+        Args:
+            query: Further filters; start, end, user, source and rating are those of the message.
+            order: ``relevance`` puts the best of the newest 1,000 matches first.
+            limit: Messages of a page, 1 to 200.
+            cursor: `SearchPage.cursor` of the page before.
+            snippets: Read the conversations for the pieces in which something was found.
+            fresh: False asks the index as it is; `SearchPage.days_behind` says what it lacks.
+
+        Raises:
+            InvalidRequestError: The text, limit, order or cursor is wrong; the message says what to change.
+            ArchiveError: There is no index, or it cannot be written.
+        """
+        if fresh and not self.vault.read_only:
+            self.index.refresh()
+        return self.index.search(text, query, order=order, limit=limit, cursor=cursor, snippets=snippets)
+
+    def statistics(
+        self, query: Query | None = None, *, by: By | None = None, zone: str = "UTC", fresh: bool = True
+    ) -> Statistics:
+        """Messages, conversations, users, tokens, costs, errors, ratings and latencies of a selection.
+
+        The search index is brought up to date first, or made, when the archive is open for writing.
+
+        Args:
+            query: As for `search`; dates are days of `zone`.
+            by: Figures for each of these as well.
+            zone: Where days, weeks and months begin, e.g. ``Europe/Berlin``.
+            fresh: False asks the index as it is; `Statistics.days_behind` says what it lacks.
+
+        Raises:
+            InvalidRequestError: `by` or `zone` is unknown.
+            ArchiveError: There is no index, or it cannot be written.
+        """
+        if fresh and not self.vault.read_only:
+            self.index.refresh()
+        return self.index.statistics(query, by=by, zone=zone)
+
+    def sql(
+        self,
+        statement: str,
+        values: Sequence[object] = (),
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        max_rows: int = MAX_ROWS,
+    ) -> SqlResult:
+        """Ask DuckDB about the table ``messages``, a row for each; needs the extra ``analytics``.
+
+        Args:
+            statement: One SELECT; ``?`` stands for a value.
+            timeout_seconds: After so long the statement is stopped.
+            max_rows: What is more is left out, and `SqlResult.is_cut` says so.
+
+        Raises:
+            ConfigError: The extra is not installed.
+            InvalidRequestError: It is not one SELECT, or DuckDB does not accept it.
+            QueryTimeoutError: It took too long.
+        """
+        return self.index.sql(statement, values, timeout_seconds=timeout_seconds, max_rows=max_rows)
 
     # Care
 

@@ -29,6 +29,16 @@ from weft.archive.guide import (
 )
 from weft.archive.hold import Hold
 from weft.archive.importing import Imported
+from weft.archive.index import (
+    LIMIT,
+    MAX_ROWS,
+    TIMEOUT_SECONDS,
+    By,
+    Order,
+    SearchPage,
+    SqlResult,
+    Statistics,
+)
 from weft.archive.manifest import Entry
 from weft.archive.place import Day, Kind
 from weft.archive.pull import PullOptions, PullProgress, PullReport, pull
@@ -413,6 +423,89 @@ class AsyncArchive:
         """
         async for item in self._iterate(self.archive.iter_audit_lines()):
             yield item
+
+    # Searching and counting
+
+    async def search(
+        self,
+        text: str,
+        query: Query | None = None,
+        *,
+        order: Order = "newest",
+        limit: int = LIMIT,
+        cursor: str | None = None,
+        snippets: bool = True,
+        fresh: bool = True,
+    ) -> SearchPage:
+        """Messages in which something is found; the language is described in `weft.archive.index.parser`.
+
+        The search index is brought up to date first, or made, when the archive is open for writing.
+
+        Args:
+            query: Further filters; start, end, user, source and rating are those of the message.
+            order: ``relevance`` puts the best of the newest 1,000 matches first.
+            limit: Messages of a page, 1 to 200.
+            cursor: `SearchPage.cursor` of the page before.
+            snippets: Read the conversations for the pieces in which something was found.
+            fresh: False asks the index as it is; `SearchPage.days_behind` says what it lacks.
+
+        Raises:
+            InvalidRequestError: The text, limit, order or cursor is wrong; the message says what to change.
+            ArchiveError: There is no index, or it cannot be written.
+        """
+        return await self.call(
+            self.archive.search,
+            text,
+            query,
+            order=order,
+            limit=limit,
+            cursor=cursor,
+            snippets=snippets,
+            fresh=fresh,
+        )
+
+    async def statistics(
+        self, query: Query | None = None, *, by: By | None = None, zone: str = "UTC", fresh: bool = True
+    ) -> Statistics:
+        """Messages, conversations, users, tokens, costs, errors, ratings and latencies of a selection.
+
+        The search index is brought up to date first, or made, when the archive is open for writing.
+
+        Args:
+            query: As for `search`; dates are days of `zone`.
+            by: Figures for each of these as well.
+            zone: Where days, weeks and months begin, e.g. ``Europe/Berlin``.
+            fresh: False asks the index as it is; `Statistics.days_behind` says what it lacks.
+
+        Raises:
+            InvalidRequestError: `by` or `zone` is unknown.
+            ArchiveError: There is no index, or it cannot be written.
+        """
+        return await self.call(self.archive.statistics, query, by=by, zone=zone, fresh=fresh)
+
+    async def sql(
+        self,
+        statement: str,
+        values: Sequence[object] = (),
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        max_rows: int = MAX_ROWS,
+    ) -> SqlResult:
+        """Ask DuckDB about the table ``messages``, a row for each; needs the extra ``analytics``.
+
+        Args:
+            statement: One SELECT; ``?`` stands for a value.
+            timeout_seconds: After so long the statement is stopped.
+            max_rows: What is more is left out, and `SqlResult.is_cut` says so.
+
+        Raises:
+            ConfigError: The extra is not installed.
+            InvalidRequestError: It is not one SELECT, or DuckDB does not accept it.
+            QueryTimeoutError: It took too long.
+        """
+        return await self.call(
+            self.archive.sql, statement, values, timeout_seconds=timeout_seconds, max_rows=max_rows
+        )
 
     # Care
 

@@ -27,7 +27,7 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     action: str
-    """``delete``, ``hold`` or ``release``."""
+    """``delete``, ``hold``, ``release``, or ``delete-from-store`` for what stays in the archive."""
     path: str
     """The file, relative to the archive's root; empty for holds."""
     id: str

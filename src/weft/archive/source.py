@@ -47,6 +47,8 @@ class SourceApp:
     name: str = ""
     organization_id: str | None = None
     """Where its conversations are filed; none leaves that to each conversation."""
+    limits: Sequence[str] = ()
+    """What of it the source cannot give, as sentences for the report."""
 
 
 class SourceItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,8 +59,14 @@ _OWN = frozenset(
         "audit-head.json",
         "holds.json",
         "verify.json",
+        # The search index; `ArchiveIndex.verify` compares it with the archive.
+        "search.db",
+        "search.db-wal",
+        "search.db-shm",
+        ".tmp-search.db",
     }
 )
+_OWN_FOLDERS = (DICTIONARIES, "cursors", "parquet")
 
 
 class VerifyResult(IntEnum):
@@ -319,7 +325,7 @@ def _sealed(vault: Vault, report: VerifyReport, name: str, code: Code, *, option
 def _strangers(vault: Vault, report: VerifyReport) -> None:
     for path in iter_files(vault.files, vault.inner):
         below = path.relative_to(vault.inner)
-        known = below.name in _OWN if len(below.parts) == 1 else below.parts[0] in (DICTIONARIES, "cursors")
+        known = below.name in _OWN if len(below.parts) == 1 else below.parts[0] in _OWN_FOLDERS
         if not known and not vault.dirty():
             report.add("unlisted-file", f"{INNER}/{below.as_posix()}")
 

@@ -1,0 +1,245 @@
+"""Putting archived conversations back into a server's store, as the rows that they were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from weft.archive.conversation import Conversation
+from weft.archive.errors import DamagedFileError
+from weft.archive.json_text import BadJsonError, decode_object
+from weft.archive.manifest import Entry
+from weft.archive.place import Day
+from weft.archive.pull import PullTarget
+from weft.archive.query import Query, iter_entries
+from weft.archive.run_record import RunRecord
+from weft.archive.saving import Failure
+from weft.archive.sources.stored import StoredApp, Whole, WholeRun, list_apps, taken
+from weft.archive.sources.stored_record import restored, restored_run
+from weft.archive.vault import Vault
+from weft.errors import InvalidRequestError, NotFoundError
+from weft.store import (
+    Connection,
+    Store,
+    app_annotations,
+    conversation_variables,
+    conversations,
+    end_users,
+    feedbacks,
+    forms,
+    messages,
+    node_executions,
+    runs,
+)
+
+T = TypeVar("T")
+AT_ONCE = 50
+"""Conversations in one transaction."""
+BYTES_AT_ONCE = 8 * 1024 * 1024
+"""What their files may hold together; one larger than this has a transaction of its own."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a restore did."""
+
+    conversations: int = 0
+    """Put back."""
+    messages: int = 0
+    runs: int = 0
+    present: int = 0
+    """In the store already, a deleted one included; nothing of them was touched."""
+    failed: list[Failure] = field(default_factory=list)
+    """Conversations and runs that cannot be put back, and why."""
+
+
+async def restore_conversations(
+    archive: PullTarget,
+    store: Store,
+    app_id: str,
+    *,
+    query: Query | None = None,
+    progress: Callable[[Restored], None] | None = None,
+) -> Restored:
+    """Put archived conversations back with their messages, runs, feedback and variables, under their old ids.
+
+    What exists in the store stays as it is, so a second time changes nothing, and what was broken off is
+    finished by doing it again. Each transaction holds some fifty conversations, whole ones.
+
+    The bytes of files are not in the archive; what is known of them is restored. Runs that had not ended when
+    they were archived come back as stopped.
+
+    Args:
+        app_id: The app that they are to belong to.
+        query: Which; those that were archived from this app when left out.
+        progress: Called in the event loop after each transaction.
+
+    Raises:
+        NotFoundError: There is no such app.
+        ArchiveError: The archive cannot be read.
+        StoreError: The store refused; transactions that were complete stay.
+    """
+    app = next((one for one in await store.read(list_apps) if one.id == app_id), None)
+    if app is None:
+        raise NotFoundError(f"there is no app {app_id!r}; make it first", kind="app", id=app_id)
+    wanted = query or Query(app_ids=frozenset({app_id}))
+    done = Restored()
+    batches = _batches(archive.vault, wanted, app, done)
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        await _write(store, batch, done)
+        if progress is not None:
+            progress(done)
+    if app.mode == "workflow":
+        await _restore_runs(archive.vault, store, app, wanted, done, progress)
+    return done
+
+
+async def _write(store: Store, batch: Sequence[Whole], done: Restored) -> None:
+    added, present, failed = await store.write(lambda connection: _insert_all(connection, batch))
+    done.conversations += len(added)
+    done.messages += sum(len(whole.messages) for whole in added)
+    done.runs += sum(len(whole.runs) for whole in added)
+    done.present += present
+    done.failed += failed
+
+
+def _insert_all(connection: Connection, batch: Sequence[Whole]) -> tuple[list[Whole], int, list[Failure]]:
+    ids = {whole.conversation.id for whole in batch}
+    there = taken(connection, "conversations", ids)
+    foreign = taken(connection, "messages", {one.id for whole in batch for one in whole.messages})
+    known_runs = taken(connection, "runs", {one.run.id for whole in batch for one in whole.runs})
+    added: list[Whole] = []
+    failed: list[Failure] = []
+    present = 0
+    for whole in batch:
+        id = whole.conversation.id
+        if id in there:
+            present += 1
+        elif any(message.id in foreign for message in whole.messages):
+            failed.append(Failure(id, "a message of it exists in another conversation"))
+        else:
+            # A conversation that was taken out of the lists leaves its runs behind; those stay.
+            whole.runs = [one for one in whole.runs if one.run.id not in known_runs]
+            _insert(connection, whole)
+            there.add(id)
+            foreign.update(message.id for message in whole.messages)
+            known_runs.update(one.run.id for one in whole.runs)
+            added.append(whole)
+    return added, present, failed
+
+
+def _insert(connection: Connection, whole: Whole) -> None:
+    if whole.end_user is not None:
+        end_users.find_or_create(connection, whole.end_user)
+    conversations.insert(connection, whole.conversation)
+    for message in whole.messages:
+        messages.insert(connection, message)
+        messages.insert_files(connection, whole.files.get(message.id, ()))
+        for feedback in whole.feedback.get(message.id, ()):
+            feedbacks.put(connection, feedback)
+        annotation = whole.annotations.get(message.id)
+        if (
+            annotation is not None
+            and app_annotations.find(connection, annotation.app_id, annotation.id) is None
+        ):
+            app_annotations.insert(connection, annotation)
+    conversation_variables.insert_missing(connection, whole.variables)
+    for one in whole.runs:
+        _insert_run(connection, one)
+
+
+def _insert_run(connection: Connection, whole: WholeRun) -> None:
+    runs.start(connection, None, None, whole.run)
+    node_executions.append(connection, whole.executions)
+    for form in whole.forms:
+        forms.create(connection, form)
+
+
+async def _restore_runs(
+    vault: Vault,
+    store: Store,
+    app: StoredApp,
+    query: Query,
+    done: Restored,
+    progress: Callable[[Restored], None] | None,
+) -> None:
+    """The runs of an app without conversations."""
+
+    def write(connection: Connection, batch: Sequence[WholeRun]) -> int:
+        known = taken(connection, "runs", {one.run.id for one in batch})
+        new = [one for one in batch if one.run.id not in known]
+        for one in new:
+            _insert_run(connection, one)
+        return len(new)
+
+    found = _run_batches(vault, query, app, done)
+    while (batch := await asyncio.to_thread(next, found, None)) is not None:
+        added = await store.write(lambda connection, batch=batch: write(connection, batch))  # type: ignore[misc]  # bound at once
+        done.runs += added
+        done.present += len(batch) - added
+        if progress is not None:
+            progress(done)
+
+
+def _batches(vault: Vault, query: Query, app: StoredApp, done: Restored) -> Iterator[list[Whole]]:
+    batch: list[Whole] = []
+    size = 0
+    for day, entry in iter_entries(vault, query):
+        if batch and (len(batch) >= AT_ONCE or size + entry.size > BYTES_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        try:
+            fields = decode_object(vault.read(day, entry), entry.file)
+            conversation = Conversation.parse(fields)
+            batch.append(restored(conversation.fields, find_runs(vault, day, conversation), app))
+            size += entry.size
+        except (DamagedFileError, BadJsonError, InvalidRequestError) as error:
+            done.failed.append(Failure(entry.id, str(error)))
+    if batch:
+        yield batch
+
+
+def _run_batches(vault: Vault, query: Query, app: StoredApp, done: Restored) -> Iterator[list[WholeRun]]:
+    batch: list[WholeRun] = []
+    for day, entry in iter_entries(vault, query, kind="runs"):
+        if entry.conversation_id is not None:
+            continue
+        try:
+            batch.append(restored_run(read_run(vault, day, entry), app))
+        except (DamagedFileError, BadJsonError, InvalidRequestError) as error:
+            done.failed.append(Failure(entry.id, str(error)))
+        if len(batch) >= AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def find_runs(vault: Vault, day: Day, conversation: Conversation) -> list[RunRecord]:
+    """The archived runs of a conversation, in the order of its messages; what is not there is left out.
+
+    Args:
+        day: Where the conversation lies; its runs belong to the same organisation.
+
+    Raises:
+        DamagedFileError: A file is not what was written.
+    """
+    ids = [message.get("workflow_run_id") for message in conversation.messages]
+    found = []
+    for id in dict.fromkeys(id for id in ids if isinstance(id, str) and id):
+        place = vault.locate("runs", day.organization, id)
+        entry = None if place is None else vault.find_entry(place, id)
+        if place is not None and entry is not None:
+            found.append(read_run(vault, place, entry))
+    return found
+
+
+def read_run(vault: Vault, day: Day, entry: Entry) -> RunRecord:
+    """An archived run.
+
+    Raises:
+        DamagedFileError: Its file is not what was written.
+    """
+    return RunRecord.parse(decode_object(vault.read(day, entry), entry.file))

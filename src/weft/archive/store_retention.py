@@ -1,0 +1,323 @@
+"""Deleting from a server's own store what the archive provably has, to keep its database small."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from weft.archive.archive import Archive
+from weft.archive.audit import AuditLine
+from weft.archive.conversation import Conversation
+from weft.archive.errors import DamagedFileError, RetentionError
+from weft.archive.hold import Hold, list_holds
+from weft.archive.instant import render_instant
+from weft.archive.json_text import BadJsonError, decode_object
+from weft.archive.manifest import Entry, describe_conversation, describe_run
+from weft.archive.name import encode_name
+from weft.archive.place import Day
+from weft.archive.redaction import Redactor
+from weft.archive.retention import RetentionRule
+from weft.archive.run_record import RunRecord
+from weft.archive.source import Loaded
+from weft.archive.sources.stored import Changed, StoredApp, count, list_apps, list_idle, read_whole, remove
+from weft.archive.sources.stored_record import archived
+from weft.errors import InvalidRequestError
+from weft.store import Connection, Store
+
+AT_ONCE = 100
+"""Conversations that are proven and deleted in one transaction."""
+MAX_SHARE = 0.5
+"""Share of the conversations that one call may delete if nothing else is said."""
+MAX_KEPT = 1_000
+"""Conversations that a report names as kept; all are counted."""
+_UNFINISHED = ("running", "scheduled", "paused")
+
+Why = Literal[
+    "not archived", "archive is behind", "archive is damaged", "on hold", "still running", "changed"
+]
+DeleteFiles = Callable[[str, str], Awaitable[object]]
+"""Given an app's and a conversation's id, deletes the bytes of its files; called before its rows go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A conversation that is old enough and stays."""
+
+    app_id: str
+    conversation_id: str
+    why: Why
+
+
+@dataclass(slots=True)
+class StoreRetention:
+    """What was, or would be, deleted from the store."""
+
+    total: int = 0
+    """Conversations of the chosen apps."""
+    candidates: int = 0
+    """Old enough by a rule, and proven to be in the archive."""
+    deleted: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    """Old enough, and not deleted; the first thousand."""
+    kept_count: dict[Why, int] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Candidates among all, 0 to 1."""
+        return self.candidates / self.total if self.total else 0.0
+
+    def keep(self, app_id: str, id: str, why: Why) -> None:
+        """Note that a conversation stays."""
+        self.kept_count[why] = self.kept_count.get(why, 0) + 1
+        if len(self.kept) < MAX_KEPT:
+            self.kept.append(Kept(app_id, id, why))
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    changed: Changed
+    line: AuditLine
+
+
+async def preview_delete_archived(
+    store: Store,
+    archive: Archive,
+    rules: Sequence[RetentionRule],
+    *,
+    app_ids: Sequence[str] | None = None,
+    organization_id: str | None = None,
+) -> StoreRetention:
+    """What `delete_archived` would delete at this moment; reads everything that it would read."""
+    report = StoreRetention()
+    async for _, proven in _Run(store, archive, rules, organization_id, report).iter(app_ids):
+        report.candidates += len(proven)
+    return report
+
+
+async def delete_archived(
+    store: Store,
+    archive: Archive,
+    rules: Sequence[RetentionRule],
+    *,
+    app_ids: Sequence[str] | None = None,
+    organization_id: str | None = None,
+    max_share: float = MAX_SHARE,
+    delete_files: DeleteFiles | None = None,
+    progress: Callable[[StoreRetention], None] | None = None,
+) -> StoreRetention:
+    """Delete conversations from the store that a rule calls old, with messages, runs and variables.
+
+    Each is read from the archive first, its runs too, and compared with what the store holds: only what is
+    the same down to the last field goes. What is not archived, behind, damaged, on hold or still running
+    stays, and the report says so. The archive's audit log has a line for each, written before the deed.
+
+    Args:
+        rules: The first that fits a conversation decides, by the instant of its last change.
+        app_ids: Only these apps.
+        organization_id: Where `StoreSource` filed them.
+        max_share: Share of the chosen apps' conversations that may go, 0 to 1.
+        delete_files: Deletes the bytes of a conversation's files, which the archive does not have.
+        progress: Called in the event loop after each transaction.
+
+    Raises:
+        RetentionError: More than `max_share` would go; nothing was deleted.
+        ArchiveError: The archive cannot be read, or its audit log not written.
+        StoreError: The store refused; what was deleted until then stands in the audit log.
+    """
+    archive.vault.check_writable()
+    plan = await preview_delete_archived(
+        store, archive, rules, app_ids=app_ids, organization_id=organization_id
+    )
+    if plan.share > max_share:
+        raise RetentionError(
+            f"the rules would delete {plan.candidates} of {plan.total} conversations, more than the share "
+            f"{max_share:g} that one run may delete; look at the preview, then raise max_share"
+        )
+    report = StoreRetention()
+    run = _Run(store, archive, rules, organization_id, report)
+    async for app, proven in run.iter(app_ids):
+        report.candidates += len(proven)
+        if not proven:
+            continue
+        await asyncio.to_thread(_append, archive, [one.line for one in proven])
+        if delete_files is not None:
+            for one in proven:
+                await delete_files(app.id, one.changed.id)
+        wanted = [one.changed for one in proven]
+        gone = set(await store.write(partial(_remove, app.id, wanted)))
+        report.deleted += len(gone)
+        for changed in wanted:
+            if changed.id not in gone:
+                report.keep(app.id, changed.id, "changed")
+        if progress is not None:
+            progress(report)
+    return report
+
+
+class _Run:
+    """One look through the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        rules: Sequence[RetentionRule],
+        organization_id: str | None,
+        report: StoreRetention,
+    ) -> None:
+        self._store = store
+        self._vault = archive.vault
+        self._redactor = archive.redactor
+        self._rules = rules
+        self._organization_id = organization_id
+        self._report = report
+
+    async def iter(self, app_ids: Sequence[str] | None) -> AsyncIterator[tuple[StoredApp, list[_Proven]]]:
+        """Conversations that may go, some at a time."""
+        ages = [rule.keep_days for rule in self._rules if rule.keep_days is not None]
+        holds = await asyncio.to_thread(list_holds, self._vault)
+        for app in await self._store.read(list_apps):
+            if app_ids is not None and app.id not in app_ids:
+                continue
+            self._report.total += await self._store.read(partial(_count, app.id))
+            if not ages:
+                continue
+            after: tuple[int, str] | None = None
+            bound = self._vault.clock.now() - timedelta(days=min(ages))
+            while True:
+                idle = await self._store.read(partial(_list_idle, app.id, bound, after))
+                if not idle:
+                    break
+                after = (idle[-1].at, idle[-1].id)
+                yield app, await self._prove(app, idle, holds)
+
+    async def _prove(self, app: StoredApp, idle: Sequence[Changed], holds: Sequence[Hold]) -> list[_Proven]:
+        def read(connection: Connection) -> dict[str, tuple[Loaded, bool]]:
+            found = read_whole(connection, app.id, [one.id for one in idle])
+            return {
+                id: (archived(whole), any(one.run.status in _UNFINISHED for one in whole.runs))
+                for id, whole in found.items()
+            }
+
+        stored = await self._store.read(read)
+        return await asyncio.to_thread(self._compare, app, idle, stored, holds)
+
+    def _compare(
+        self,
+        app: StoredApp,
+        idle: Sequence[Changed],
+        stored: dict[str, tuple[Loaded, bool]],
+        holds: Sequence[Hold],
+    ) -> list[_Proven]:
+        proven = []
+        for changed in idle:
+            if changed.id not in stored:
+                continue
+            loaded, is_running = stored[changed.id]
+            assert loaded.conversation is not None
+            conversation = self._clean(loaded.conversation)
+            now = self._vault.clock.now()
+            row, _ = describe_conversation(conversation, render_instant(now))
+            rule = next((one for one in self._rules if one.fits(self._organization_id, row)), None)
+            if rule is None or rule.keep_days is None:
+                continue
+            bound = now - timedelta(days=rule.keep_days)
+            if changed.at >= int(bound.timestamp() * 1_000_000):
+                continue
+            found = self._find(conversation, row, loaded.runs)
+            if any(hold.covers(self._organization_id, row) for hold in holds):
+                self._report.keep(app.id, changed.id, "on hold")
+            elif is_running:
+                self._report.keep(app.id, changed.id, "still running")
+            elif isinstance(found, str):
+                self._report.keep(app.id, changed.id, found)
+            else:
+                day, entry = found
+                proven.append(_Proven(changed, _line(day, entry, rule)))
+        return proven
+
+    def _find(
+        self, conversation: Conversation, row: Entry, runs: Sequence[RunRecord]
+    ) -> tuple[Day, Entry] | Why:
+        """Where the archive has exactly this, read back, or why it has not."""
+        try:
+            organization = self._organization_id
+            folder = encode_name(organization, "organization_id") if organization else ""
+            day = self._vault.locate("conversations", folder, conversation.id)
+            entry = None if day is None else self._vault.find_entry(day, conversation.id)
+            if day is None or entry is None:
+                return "not archived"
+            data = self._vault.read(day, entry)
+            kept = Conversation.parse(decode_object(data, entry.file))
+            if _digest(kept) != row.content_sha256:
+                return "archive is behind"
+            for run in runs:
+                place = self._vault.locate("runs", folder, run.id)
+                found = None if place is None else self._vault.find_entry(place, run.id)
+                if place is None or found is None:
+                    return "not archived"
+                held = RunRecord.parse(decode_object(self._vault.read(place, found), found.file))
+                if _run_digest(held) != _run_digest(self._clean_run(run)):
+                    return "archive is behind"
+        except (DamagedFileError, BadJsonError, InvalidRequestError):
+            return "archive is damaged"
+        return day, entry
+
+    def _clean(self, conversation: Conversation) -> Conversation:
+        clean = _redacted(self._redactor, conversation)
+        return clean.within(self._organization_id)
+
+    def _clean_run(self, run: RunRecord) -> RunRecord:
+        clean = run if self._redactor is None else self._redactor.run(run)
+        return clean.within(self._organization_id)
+
+
+def _remove(app_id: str, wanted: Sequence[Changed], connection: Connection) -> list[str]:
+    return remove(connection, app_id, wanted)
+
+
+def _count(app_id: str, connection: Connection) -> int:
+    return count(connection, app_id)
+
+
+def _list_idle(
+    app_id: str, bound: datetime, after: tuple[int, str] | None, connection: Connection
+) -> list[Changed]:
+    return list_idle(connection, app_id, bound, after, limit=AT_ONCE)
+
+
+def _redacted(redactor: Redactor | None, conversation: Conversation) -> Conversation:
+    return conversation if redactor is None else redactor.conversation(conversation)
+
+
+def _digest(conversation: Conversation) -> str:
+    fields = {name: value for name, value in conversation.fields.items() if name != "logged_at"}
+    entry, _ = describe_conversation(Conversation(fields), render_instant(conversation.created_at))
+    return entry.content_sha256
+
+
+def _run_digest(run: RunRecord) -> str:
+    fields = {name: value for name, value in run.fields.items() if name != "logged_at"}
+    return describe_run(RunRecord(fields), render_instant(run.created_at))[0].content_sha256
+
+
+def _line(day: Day, entry: Entry, rule: RetentionRule) -> AuditLine:
+    return AuditLine(
+        at="",
+        action="delete-from-store",
+        path=f"{day.path}/{entry.file}",
+        id=entry.id,
+        organization_id=day.organization_id,
+        sha256=entry.sha256,
+        reason=f"retention rule {rule.name!r}",
+        previous="",
+    )
+
+
+def _append(archive: Archive, lines: Sequence[AuditLine]) -> None:
+    with archive.vault.mutex:
+        archive.audit_log.append(lines)
