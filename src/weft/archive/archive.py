@@ -89,6 +89,8 @@ class Archive:
         self.index = ArchiveIndex(vault)
         """What `search` and `statistics` ask."""
         self._audit = AuditLog(vault)
+        self.audit_log = self._audit
+        """What was deleted; for other parts of this room, since only one may append to it."""
 
     @classmethod
     def open(
@@ -123,11 +125,6 @@ class Archive:
                 vault.abandon()
                 raise
         return archive
-
-    @property
-    def audit_log(self) -> AuditLog:
-        """What was deleted; for other parts of this room, since only one may append to it."""
-        return self._audit
 
     @property
     def root(self) -> Path:

@@ -1,0 +1,94 @@
+"""What servers say of conversations, messages and runs, in the fields of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+
+from weft import wire
+from weft.archive.conversation import Conversation
+from weft.archive.json_text import JsonObject, content_digest
+from weft.archive.run_record import RunRecord
+
+_SIGNING = frozenset({"timestamp", "nonce", "sign"})
+_COUNTED = ("message_count", "user_feedback_stats", "admin_feedback_stats", "status_count", "annotated")
+"""What a list says of a conversation that follows from its messages."""
+_NOT_KEPT = frozenset({*_COUNTED, "id", "read_at", "model_config"})
+_NEVER_SENT = ("from_end_user_session_id", "from_account_name")
+"""Fields of a message that only the conversation has."""
+
+
+def version_of(row: wire.WireModel) -> str:
+    """Changes with everything that a list says of a conversation, except for who has looked at it."""
+    fields = {name: value for name, value in row.to_dict().items() if name != "read_at"}
+    return content_digest(fields)[:24]
+
+
+def conversation_of(app_id: str, row: wire.WireModel, messages: Iterable[wire.WireModel]) -> Conversation:
+    """A conversation from its row in a list and its messages, oldest first.
+
+    Raises:
+        InvalidRequestError: The server left out what an archive cannot do without.
+    """
+    fields = row.to_dict()
+    kept = {name: value for name, value in fields.items() if name not in _NOT_KEPT}
+    told = [message_fields(message.to_dict()) for message in messages]
+    return Conversation.parse({"conversation_id": fields["id"], "app_id": app_id, **kept, "messages": told})
+
+
+def message_fields(fields: Mapping[str, object]) -> JsonObject:
+    """A message without what was filled in, and without addresses that would be others the next time."""
+    kept = dict(fields)
+    for name in _NEVER_SENT:
+        if kept.get(name) is None:
+            kept.pop(name, None)
+    if kept.get("message") in ("", None):
+        kept.pop("message", None)
+    files = kept.get("message_files")
+    if isinstance(files, list):
+        kept["message_files"] = [
+            {**file, "url": unsigned(file.get("url"))} if isinstance(file, Mapping) else file
+            for file in files
+        ]
+    return kept
+
+
+def run_of(
+    app_id: str,
+    detail: wire.WireModel,
+    executions: Sequence[wire.WireModel],
+    **known: object,
+) -> RunRecord:
+    """A run from its detail and node executions; the graph, which is the app's, is left out.
+
+    Raises:
+        InvalidRequestError: The server left out what an archive cannot do without.
+    """
+    fields = {name: value for name, value in detail.to_dict().items() if name != "graph"}
+    for name, value in known.items():
+        if fields.get(name) is None:
+            fields[name] = value
+    return RunRecord.parse(
+        {**fields, "app_id": app_id, "node_executions": [execution.to_dict() for execution in executions]}
+    )
+
+
+def unsigned(url: object) -> object:
+    """An address without its signature, which lets whoever has it read the file, and is new every time."""
+    if not isinstance(url, str) or "sign=" not in url:
+        return url
+    parts = urlsplit(url)
+    left = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _SIGNING]
+    return parts._replace(query=urlencode(left)).geturl()
+
+
+def seconds_of(value: object) -> int | None:
+    """Unix seconds, if that is what it is."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text_of(value: object) -> str:
+    """JSON text, for what an item has to remember."""
+    return msgspec.json.encode(value).decode()
