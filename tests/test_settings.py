@@ -252,6 +252,11 @@ SAMPLES = {
     "an address that starts with file": "s3://x",
     "an address that starts with http": "https://x",
     "a text of 32": "s" * 32,
+    "a text of 16": "s" * 16,
+    "* or addresses": "https://shop.example.com",
+    "addresses without a path": "https://console.example.com",
+    "addresses that start with http": "https://hook.example.com/weft",
+    "five cron fields": "5 4 * * *",
 }
 
 
@@ -260,6 +265,8 @@ def test_a_setting_can_be_given_in_each_place_that_the_reference_names(
     info: SettingInfo, tmp_path: Path
 ) -> None:
     value = next((text for start, text in SAMPLES.items() if info.allowed.startswith(start)), "1234")
+    if value == info.default == "true":
+        value = "false"
     plain = load_settings(environ={}, cwd=tmp_path)
     by_variable = load_settings(environ={str(info.variable): value}, cwd=tmp_path)
     by_option = load_settings({info.name: value}, environ={}, cwd=tmp_path)

@@ -165,6 +165,7 @@ class Weft:
             "WEFT_DATA": str(self.data),
             "PYTHONPYCACHEPREFIX": str(self.bytecode),
             "PYTHONWARNINGS": "error",
+            "WEFT_LOG_REQUESTS": "false",
             **more,
         }
 

@@ -8,7 +8,7 @@ from inspect import cleandoc
 
 from cyclopts import App, CycloptsError
 
-from weft.cli import check, config, demo, record, replay, run, serve, test, version
+from weft.cli import accounts, archive, check, config, demo, record, replay, run, serve, test, version, worker
 from weft.cli.failure import BadCallError
 from weft.version import __version__
 
@@ -62,12 +62,15 @@ def _build() -> App:
         (test, test.check_cases),
         (record, record.record),
         (replay, replay.replay),
+        (worker, worker.worker),
         (config, config.config),
+        (accounts, accounts.accounts),
         (version, version.version),
     ):
         about = cleandoc(command.__doc__ or "").partition("\nArgs:\n")[0]
         name = module.__name__.rpartition(".")[2]
         app.command(command, name=name, help=_flow(about), help_epilogue=_flow(module.ENDING))
+    app.command(archive.build(_flow), name="archive")
     return app
 
 

@@ -17,7 +17,7 @@ from weft.cli.screen import Screen
 from weft.cli.stop_signal import stop_signals
 from weft.errors import GraphError
 from weft.runs import WORKSPACE_ID, Runtime, app_key, hash_key, open_runtime
-from weft.server import Serving, serving
+from weft.server import RequestIdFilter, Serving, serving
 from weft.settings import Settings
 from weft.store import App, Connection, Workflow, apps, keys, workflows
 from weft.version import __version__
@@ -55,7 +55,7 @@ def host_apps(settings: Settings, files: Sequence[str], ready_file: Path | None)
         ConfigError: A setting cannot be right, or the port cannot be had.
         StoreError: The database cannot be opened.
     """
-    start_logging(settings.log, sys.stderr)
+    start_logging(settings.log, sys.stderr, note=RequestIdFilter())
     paths = accept_app_files(files)
     make_data_folder(settings)
     if ready_file is not None:
@@ -121,7 +121,7 @@ def ready_content(runtime: Runtime, server: Serving, hosted: Sequence[HostedApp]
             }
             for item in hosted
         ],
-        "admin": {"email": email, "password": password},
+        "admin": {"email": email, "password": password if runtime.has_first_password else None},
         "operator_token": runtime.operator_token,
     }
 
@@ -163,7 +163,8 @@ def _announce(screen: Screen, runtime: Runtime, server: Serving, hosted: Sequenc
     email, password = runtime.admin
     screen.line()
     screen.line("Operator", "bold")
-    screen.facts([("account", f"{email}  {password}"), ("token", runtime.operator_token)])
+    account = f"{email}  {password if runtime.has_first_password else '(with the password you gave it)'}"
+    screen.facts([("account", account), ("token", runtime.operator_token)])
     _show_models(screen, models_of(runtime, hosted))
     screen.line()
     screen.line("Ready. Ctrl-C stops.", "green")

@@ -21,29 +21,44 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and message, and where an error came from."""
         line = f"{_time(record)} {record.levelname.lower():<7} {record.name}: {record.getMessage()}"
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None:
+            line += f" [{request_id}]"
         if self._tracebacks and record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, for a log collector."""
+    """One JSON object a line, for a log collector.
+
+    A record's ``fields``, a mapping, become keys of their own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The keys ``time``, ``level``, ``logger``, ``message``, and ``error`` where there is one."""
-        content = {
+        """The keys ``time``, ``level``, ``logger``, ``message``, and ``request_id`` and ``error`` if any."""
+        content: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None:
+            content["request_id"] = request_id
+        content |= getattr(record, "fields", {})
         if record.exc_info:
             content["error"] = self.formatException(record.exc_info)
         return json.dumps(content, ensure_ascii=False)
 
 
 def start_logging(
-    settings: LogSettings, file: TextIO, *, level: str | None = None, brief: bool = False
+    settings: LogSettings,
+    file: TextIO,
+    *,
+    level: str | None = None,
+    brief: bool = False,
+    note: logging.Filter | None = None,
 ) -> None:
     """Begin to log.
 
@@ -55,12 +70,15 @@ def start_logging(
         file: Where to.
         level: In place of the one in the settings.
         brief: Without tracebacks.
+        note: Notes down more in every record.
     """
     wanted = (level or settings.level).upper()
     handler = logging.StreamHandler(file)
     handler.setFormatter(
         JsonFormatter() if settings.format == "json" else TextFormatter(tracebacks=not brief)
     )
+    if note is not None:
+        handler.addFilter(note)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[wanted]))

@@ -22,7 +22,7 @@ file are the only places that show them.
 
 The ready file is removed at the start and written, whole and with mode 0600, when requests are accepted:
 {"url", "service_api", "console_api", "apps": [{"id", "name", "mode", "key", "file"}],
-"admin": {"email", "password"}, "operator_token"}.
+"admin": {"email", "password"}, "operator_token"}; the password is null once it was changed.
 
 Exit codes: 0 stopped by a signal, 1 the server failed, 2 the call, a file or a setting is wrong."""
 

@@ -4,12 +4,14 @@ from weft.settings.load import load_settings
 from weft.settings.model import (
     ArchiveSettings,
     HttpSettings,
+    JobsSettings,
     Limits,
     LogSettings,
     SandboxSettings,
     ServerSettings,
     SettingRow,
     Settings,
+    TracingSettings,
 )
 from weft.settings.reference import SettingInfo, reference
 from weft.settings.secret import load_server_secret
@@ -17,6 +19,7 @@ from weft.settings.secret import load_server_secret
 __all__ = [
     "ArchiveSettings",
     "HttpSettings",
+    "JobsSettings",
     "Limits",
     "LogSettings",
     "SandboxSettings",
@@ -24,6 +27,7 @@ __all__ = [
     "SettingInfo",
     "SettingRow",
     "Settings",
+    "TracingSettings",
     "load_server_secret",
     "load_settings",
     "reference",

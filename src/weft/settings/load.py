@@ -36,9 +36,9 @@ _TOP = list(dict.fromkeys(name.partition(".")[0] for name in _KNOWN))
 
 _SERVICES = ("providers", "datasets", "tools")
 """Tables that hold keys."""
-_FOLDERS = ("data", "sandbox.packages")
+_FOLDERS = ("data", "sandbox.packages", "archive.folder")
 """Settings that name a folder on this machine."""
-_PATHS = {"datasets": "folder", "tools": "openapi"}
+_PATHS = {"datasets": "folder", "tools": "openapi", "sources": "path"}
 """Keys in tables that name something on this machine."""
 
 

@@ -59,9 +59,105 @@ class ServerSettings(Section):
         description="Answers that one app may be working on at the same time; 0 means no limit. "
         "An app's own limit counts when it is smaller.",
     )
+    key_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests a minute with one key, counted in each server process by itself; 0 means no "
+        "limit. A tenth of them may come at once.",
+    )
+    user_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests a minute for one end user of an app, counted in the same way; 0 means no "
+        "limit.",
+    )
+    max_head_bytes: ByteSize = Field(
+        default=ByteSize(64 * KIB),
+        ge=KIB,
+        description="Largest address and headers of a request together; larger ones get status 431.",
+    )
+    max_head_seconds: float = Field(
+        default=20, gt=0, description="Longest time that a client may take to send a request's headers."
+    )
+    max_upload_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="Longest time that a client may take to send a request's body; then it gets status 408.",
+    )
+    max_stall_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long a client may take nothing of an answer before its connection is closed; a run "
+        "goes on.",
+    )
+    cors_origins: str = Field(
+        default="*",
+        pattern=r"^(\*|(https?://[^\s/,]+([\s,]+|$))*)$",
+        description="Where pages come from that may call the service API from a browser: `*` for anywhere, "
+        "nothing for nowhere, or addresses separated by blanks.",
+        json_schema_extra={"allowed": "* or addresses without a path, such as https://shop.example.com"},
+    )
+    metrics: bool = Field(
+        default=False, description="Tell numbers about the server at `/metrics`, for Prometheus."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="The bearer token that may read them.",
+        json_schema_extra={
+            "default": "the operator's token",
+            "allowed": "a text of 16 characters or more",
+        },
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="Address under which others reach this server; links to files begin with it.",
+        json_schema_extra={
+            "default": "the address that it listens on",
+            "allowed": "an address that starts with http:// or https://",
+        },
+    )
+    blocked_extensions: str = Field(
+        default="",
+        pattern=r"^\s*[\w.]*\s*(,\s*[\w.]+\s*)*$",
+        description="Extensions of files that may not be uploaded, separated by commas.",
+        json_schema_extra={"default": "none", "allowed": "extensions such as exe, bat"},
+    )
     stop_when_client_leaves: bool = Field(
         default=False,
         description="Stop a run when its client closes the stream, instead of finishing and recording it.",
+    )
+    console_origins: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/,]+([\s,]+|$))*$",
+        description="Where pages come from that may call the console API from a browser, e.g. "
+        "https://console.example.com; several are separated by blanks. None means only pages of this server.",
+        json_schema_extra={
+            "default": "none",
+            "allowed": "addresses without a path, such as https://console.example.com",
+        },
+    )
+    secure_cookies: bool = Field(
+        default=False,
+        description="Tell browsers to send the console's cookies over https only; for a server behind a "
+        "proxy that speaks https.",
+    )
+    show_keys: bool = Field(
+        default=True,
+        description="Show app keys in full whenever the console lists them, as Dify does; otherwise once, "
+        "when they are made.",
+    )
+    search_index: bool = Field(
+        default=True,
+        description="Keep an index of what was said, so that logs are searched at once however many there are. "
+        "It takes about four times the room of the texts. All servers of one database need the same value.",
+    )
+    max_login_failures: int = Field(
+        default=100,
+        ge=0,
+        description="Failed logins from one network address within a quarter of an hour; 0 means no limit. "
+        "One account is locked after six in any case.",
     )
 
 
@@ -141,6 +237,16 @@ class Limits(Section):
     max_video_bytes: ByteSize = Field(
         default=ByteSize(100 * MIB), ge=1, description="Size of an uploaded video."
     )
+    max_node_file_bytes: ByteSize = Field(
+        default=ByteSize(100 * MIB),
+        ge=1,
+        description="Size of one kept file that a node reads, to send it or its text, or that a tool makes.",
+    )
+    max_shown_bytes: ByteSize = Field(
+        default=ByteSize(20 * MIB),
+        ge=1,
+        description="Size of all uploaded files together that a model is shown in one call.",
+    )
 
 
 class HttpSettings(Section):
@@ -208,6 +314,69 @@ class ArchiveSettings(Section):
     auto_pull: bool = Field(
         default=False, description="Pull new conversations in the background while the server runs."
     )
+    folder: Path | None = Field(
+        default=None,
+        description="The archive's folder; conversations lie below `logs` in it.",
+        json_schema_extra={"default": "<data>/archive"},
+    )
+    organization_id: str | None = Field(
+        default=None, min_length=1, description="The organisation under which they are filed."
+    )
+    redact: bool = Field(
+        default=False,
+        description="Take keys, e-mail addresses, account and card numbers and telephone numbers out of "
+        "conversations before they are stored.",
+    )
+    pull_schedule: str = Field(
+        default="0 2 * * *",
+        pattern=r"^\S+( +\S+){4}$",
+        description="When `auto_pull` pulls, as a cron expression.",
+        json_schema_extra={"allowed": "five cron fields such as 0 2 * * *"},
+    )
+    clean_schedule: str = Field(
+        default="0 3 * * 0",
+        pattern=r"^\S+( +\S+){4}$",
+        description="When conversations older than `retention_days` are deleted, as a cron expression.",
+        json_schema_extra={"allowed": "five cron fields such as 0 3 * * 0"},
+    )
+    timezone: str = Field(
+        default="UTC", min_length=1, description="The time zone of the schedules, e.g. Europe/Berlin."
+    )
+    webhook_urls: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s,]+([\s,]+|$))*$",
+        repr=False,
+        description="Addresses that are told of failed and recovered work and of a disk that is filling up, "
+        "separated by blanks.",
+        json_schema_extra={"default": "none", "allowed": "addresses that start with http:// or https://"},
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="What these messages are signed with; they need one.",
+        json_schema_extra={"allowed": "a text of 32 characters or more"},
+    )
+    webhook_private_addresses: bool = Field(
+        default=False, description="Let these addresses be of this machine and its private networks."
+    )
+    min_free_bytes: ByteSize = Field(
+        default=ByteSize(1024 * MIB),
+        ge=0,
+        description="With less room than this on the archive's disk, it is said to be filling up.",
+    )
+
+
+class JobsSettings(Section):
+    """Background work: pulls, retention, verification."""
+
+    in_server: bool = Field(
+        default=True,
+        description="Do background work inside of `weft serve`; otherwise `weft worker` does it.",
+    )
+    pulls_at_once: int = Field(default=2, ge=1, description="Pulls at the same time, by all processes.")
+    keep_days: float = Field(
+        default=30, gt=0, description="Days until background work that has ended is forgotten."
+    )
 
 
 def _lower(value: object) -> object:
@@ -222,6 +391,26 @@ class LogSettings(Section):
     )
     format: Literal["text", "json"] = Field(
         default="text", description="Lines for people, or one JSON object a line for a log collector."
+    )
+    requests: bool = Field(
+        default=True, description="Write a line for each request, at the level info, without its contents."
+    )
+
+
+class TracingSettings(Section):
+    """Where runs are traced to."""
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        description="Address that takes spans as OTLP over HTTP, e.g. http://127.0.0.1:4318/v1/traces. Needs "
+        "the extra `otel`.",
+        json_schema_extra={"allowed": "an address that starts with http:// or https://"},
+    )
+    service: str = Field(default="weft", min_length=1, description="What this server is called there.")
+    contents: bool = Field(
+        default=False,
+        description="Send what people and models said, and what nodes took and gave, along with the spans.",
     )
 
 
@@ -293,7 +482,9 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     providers: dict[str, dict[str, object]] = Field(
         default_factory=dict,
         repr=False,
@@ -319,9 +510,18 @@ class Settings(Section):
         default_factory=dict,
         repr=False,
         description="Tools by the name of their provider in apps: the operations of an API, by the `openapi` "
-        "file that describes it, the tools of an `mcp` server, or keys for an installed provider. A key or "
-        "header may be `env:NAME`.",
+        "file that describes it, the tools of an `mcp` server, the name of an `app` served here that is a "
+        "workflow, or keys for an installed provider. A key or header may be `env:NAME`.",
         json_schema_extra={"default": "none", "allowed": 'tables such as [tools."my api"]'},
+    )
+
+    sources: dict[str, dict[str, object]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Where the archive pulls from, by name, besides what `archive.url` says: the `kind` "
+        "(`folder`, `console`, `app-key` or `own-store`), its `path` or `url`, `app_id` and `api_key`, which "
+        "may be `env:NAME`, and an `organization_id`.",
+        json_schema_extra={"default": "none", "allowed": 'tables such as [sources."shop"]'},
     )
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

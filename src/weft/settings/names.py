@@ -23,7 +23,7 @@ SYNONYMS = {
 MASK = "********"
 _SECRET_KEY = re.compile(r"(^|_)(key|token|secret|password)$")
 
-TABLES = ("providers", "prices", "datasets", "tools")
+TABLES = ("providers", "prices", "datasets", "tools", "sources")
 """Settings that hold tables by name; only `weft.toml` can give them."""
 
 
