@@ -47,6 +47,7 @@ from weft.retrieval import DatasetConfig
 from weft.runs import LiveRun
 from weft.server import errors as server_errors
 from weft.server import sse
+from weft.server.openapi import Description
 from weft.settings import reference
 from weft.store import Message, Run
 from weft.tools import TOOL_PROVIDERS, McpConfig, OpenApiConfig
@@ -58,8 +59,22 @@ APPS = ROOT / "examples/apps"
 SOURCE = ROOT / "src/weft"
 
 _REGION = re.compile(r"(<!-- begin (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_COMMANDS = ("demo", "serve", "run", "check", "config", "version")
+_COMMANDS = (
+    *("demo", "serve", "run", "check", "test", "record", "replay"),
+    *("archive", "worker", "accounts", "config", "version"),
+)
 _HELP_WIDTH = "90"
+_EVERYWHERE = {
+    "bad_request",
+    "forbidden",
+    "internal_server_error",
+    "invalid_param",
+    "request_entity_too_large",
+    "too_many_requests",
+    "unauthorized",
+    "unsupported_media_type",
+}
+"""Error codes that are said once and not at each operation."""
 _STREAM_EVENT = "StreamEvent"
 """A union of classes, which a type checker reads as a type and not as a value."""
 _VARIANTS: dict[str, Sequence[tuple[str, type[NodeConfig]]]] = {
@@ -75,22 +90,8 @@ _WORDS: dict[object, str] = {
     Any: "any value",
     Selector: "selector",
 }
-UNUSED: dict[str, str] = {
-    "files_url": "uploads",
-    **dict.fromkeys(
-        ("archive.url", "archive.app_id", "archive.api_key", "archive.retention_days", "archive.auto_pull"),
-        "the archive",
-    ),
-}
-"""Settings that are accepted already and that nothing looks at yet, and what they wait for."""
-ANNOUNCED = (
-    "limits.max_upload_files",
-    "limits.max_document_bytes",
-    "limits.max_image_bytes",
-    "limits.max_audio_bytes",
-    "limits.max_video_bytes",
-)
-"""Settings that callers are told of and that nothing enforces before uploads are built."""
+ANNOUNCED = ("limits.max_upload_files",)
+"""Settings that callers are told of and that are not enforced."""
 ROOMS = (
     "weft.client",
     "weft.wire",
@@ -101,7 +102,10 @@ ROOMS = (
     "weft.nodes",
     "weft.variables",
     "weft.providers",
+    "weft.testing",
     "weft.testing.node_harness",
+    "weft.sessions",
+    "weft.archive",
 )
 """Front doors that users and authors of plugins go through; events and errors have pages of their own."""
 _SHARED: dict[type[BaseModel], str] = {
@@ -134,6 +138,9 @@ def regions() -> dict[str, Callable[[], str]]:
         "stream-events": stream_events_table,
         "nodes.common": lambda: config_table(NodeConfig),
         "nodes.retrying": lambda: ", ".join(f"`{name}`" for name in retrying_types()),
+        "conformance.operations": operations_tables,
+        "conformance.divergences": divergences_table,
+        "conformance.missing": missing_table,
         "tools": lambda: ", ".join(f"`{name}`" for name in TOOL_PROVIDERS.names()),
     }
     for room in ROOMS:
@@ -155,10 +162,8 @@ def settings_tables() -> str:
         section = info.name.rpartition(".")[0]
         names = [f"`{name}`" for name in (info.option, info.variable, *info.synonyms) if name]
         about = info.description + (" Never shown." if info.secret else "")
-        if info.name in UNUSED:
-            about += f" *Nothing uses it yet: it waits for {UNUSED[info.name]}.*"
         if info.name in ANNOUNCED:
-            about += " *So far only told in `GET /parameters`: uploads are not built.*"
+            about += " *Told in `GET /parameters`; an app's own `number_limits` decides.*"
         given = "<br>".join(names) or "`weft.toml` only"
         sections.setdefault(section, []).append(
             (f"`{info.name}`", given, info.allowed, f"`{info.default}`", about)
@@ -276,6 +281,53 @@ def errors_table() -> str:
     return table(("class", "status", "code"), [*rows, ("anything else", str(status), f"`{code}`")])
 
 
+# Conformance
+
+
+def operations_tables() -> str:
+    """The operations of each API, with what they answer."""
+    document = Description("", ()).document()
+    rows: dict[str, list[Sequence[str]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = operation["responses"].items()
+            good = [status for status, _ in answers if status < "400"]
+            bad = sorted({code for _, answer in answers for code in _codes(answer)} - _EVERYWHERE)
+            codes = ", ".join(f"`{code}`" for code in bad)
+            name = f"`{method.upper()} {path}`"
+            rows[operation["tags"][0]].append((name, operation["summary"], ", ".join(good), codes))
+    everywhere = ", ".join(f"`{code}`" for code in sorted(_EVERYWHERE))
+    parts = [f"Any operation may also answer {everywhere}."]
+    for tag in document["tags"]:
+        columns = ("operation", "what it does", "answers", "errors of its own")
+        parts.append(f"### {tag['description']}\n\n{table(columns, rows[tag['name']])}")
+    return "\n\n".join(parts)
+
+
+def _codes(answer: dict[str, Any]) -> list[str]:
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    parts = schema.get("anyOf", [schema])
+    return [code for part in parts for code in part.get("properties", {}).get("code", {}).get("enum", ())]
+
+
+def divergences_table() -> str:
+    """Where the tests say that we differ."""
+    rows = [(row.sentence, row.divergence) for row in _requirements() if row.divergence]
+    return table(("what Weft does", "what else is done"), rows)
+
+
+def missing_table() -> str:
+    """What no test can show yet."""
+    rows = [(row.sentence, row.later) for row in _requirements() if row.later]
+    return table(("what is missing", "because"), rows) if rows else "Nothing that the tests know of."
+
+
+def _requirements() -> list[Any]:
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return list(import_module("tests.contract.requirements").REQUIREMENTS.values())
+
+
 # Events
 
 
@@ -384,7 +436,8 @@ def node_section(name: str) -> str:
     for how, config in _VARIANTS.get(name, ((None, NODE_TYPES.get(name).config_type),)):
         text = config_table(config, skip=NodeConfig.model_fields)
         parts.append(f"Fields {how}:\n\n{text}" if how else text)
-    users = [path.name for path in sorted(APPS.glob("*.yml")) if name in node_types(path)]
+    apps = [path for path in sorted(APPS.glob("*.yml")) if not path.name.endswith(".cases.yml")]
+    users = [path.name for path in apps if name in node_types(path)]
     if users:
         links = ", ".join(f"[{user}](../../examples/apps/{user})" for user in users)
         parts.append(f"Examples: {links}.")

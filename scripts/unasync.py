@@ -31,6 +31,7 @@ NAMES = {
     "AsyncDownload": "Download",
     "AsyncEventStream": "EventStream",
     "AsyncItems": "Items",
+    "AsyncSessionHandle": "SessionHandle",
     "AsyncSleep": "BlockingSleep",
     "AsyncWorkflowApp": "WorkflowApp",
     "StopAsyncIteration": "StopIteration",

@@ -1,4 +1,4 @@
-"""The ASGI app: routes, the headers that every answer has, and one place for errors."""
+"""The ASGI app: routes behind one door, and one place for errors."""
 
 from __future__ import annotations
 
@@ -7,41 +7,65 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from weft.errors import WeftError
 from weft.runs import Runtime
-from weft.server import service_api
+from weft.server import archive_api, console_api, openai_api, service_api, signed_files
+from weft.server.door import Door, Origins, told_routes
 from weft.server.errors import answer_error
+from weft.server.guarded_protocol import ConnectionLimits
+from weft.server.measures import Measures
+from weft.server.openapi import Description, operator_operations
+from weft.server.operations import Operations
+from weft.server.rate_limit import CallRates
 from weft.server.reply import json_reply
 
-_CORS = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "X-Version, X-Env, X-Trace-Id",
-}
-_PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, Content-Type, X-App-Code, X-Passport",
-    "access-control-max-age": "86400",
-}
+_CONSOLE = "/console/api"
+_ARCHIVE = "/api"
 
 
-def create_app(runtime: Runtime, *, version: str) -> ASGIApp:
+def create_app(
+    runtime: Runtime,
+    *,
+    version: str,
+    connections: ConnectionLimits | None = None,
+    archive: archive_api.ArchiveDesk | None = None,
+) -> ASGIApp:
     """The server's ASGI app over an open runtime.
 
     Args:
         runtime: Store, models and runner.
         version: This program's own, told in headers.
+        connections: Counts what the port refuses, for the metrics.
+        archive: The conversation archive; made of the runtime unless given.
     """
+    settings = runtime.settings
+    rates = CallRates(
+        runtime.clock,
+        per_key=settings.server.key_requests_per_minute,
+        per_user=settings.server.user_requests_per_minute,
+    )
+    measures = Measures(runtime, version, rates, connections) if settings.server.metrics else None
+    operations = Operations(runtime, version, measures)
 
     async def welcome(request: Request) -> Response:
         return json_reply({"welcome": "Dify OpenAPI", "api_version": "v1", "server_version": version})
 
-    async def health(request: Request) -> Response:
-        return json_reply({"status": "ok", "version": version, "running": len(runtime.runner.live)})
-
+    description = Description(version, operator_operations(operations, welcome))
     app = Starlette(
-        routes=[*service_api.routes("/v1"), Route("/v1/", welcome), Route("/health", health)],
+        routes=told_routes(
+            [
+                *service_api.routes("/v1"),
+                *openai_api.routes("/v1"),
+                Route("/v1/", welcome),
+                *signed_files.ROUTES,
+                *operations.routes(),
+                *description.routes(),
+                *console_api.routes(_CONSOLE),
+                *archive_api.routes(),
+            ]
+        ),
         exception_handlers={
             WeftError: answer_error,
             HTTPException: answer_error,
@@ -50,31 +74,22 @@ def create_app(runtime: Runtime, *, version: str) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.runtime = runtime
-    return _Headers(app, {"x-version": version, "x-env": "PRODUCTION", **_CORS})
-
-
-class _Headers:
-    """Adds the headers of every answer, and answers a browser that asks whether it may call."""
-
-    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
-        self._app = app
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
-            await send(message)
-
-        if scope["method"] == "OPTIONS" and _asks_first(scope):
-            await Response(status_code=200, headers=_PREFLIGHT)(scope, receive, send_with_headers)
-            return
-        await self._app(scope, receive, send_with_headers)
-
-
-def _asks_first(scope: Scope) -> bool:
-    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
+    app.state.console = console_api.Console(runtime)
+    app.state.archive = archive or archive_api.make_desk(
+        settings, runtime.store, clock=runtime.clock, ids=runtime.ids
+    )
+    app.state.version = version
+    app.state.rates = rates
+    guarded = console_api.ConsoleGuard(
+        app, app, prefix=_CONSOLE, headers={}, origins=settings.server.console_origins
+    )
+    return Door(
+        guarded,
+        told={"x-version": version, "x-env": "PRODUCTION"},
+        origins=Origins(settings.server.cors_origins),
+        closed=(_CONSOLE, _ARCHIVE, "/metrics"),
+        clock=runtime.clock,
+        ids=runtime.ids,
+        log_requests=settings.log.requests,
+        measures=measures,
+    )
