@@ -63,7 +63,7 @@ class DocumentExtractorNode(Node[DocumentExtractorConfig]):
 
     async def _read(self, context: Context, file: File) -> str:
         extract = find_extract(file)
-        data = await download(file, context.services.egress)
+        data = await download(file, context)
         try:
             return await asyncio.to_thread(extract, data)
         except TextExtractionError as error:

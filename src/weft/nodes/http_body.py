@@ -12,20 +12,11 @@ from weft.nodes.http_error import FileFetchError, RequestBodyError
 from weft.nodes.http_field import Headers, find, put
 from weft.nodes.http_json import normalise_json
 from weft.nodes.http_multipart import Part, encode_parts, show_parts
+from weft.nodes.kept_file import FileContent
 from weft.nodes.vision import files_in
 from weft.variables import File, Selector, Template, VariablePool, compile_template
 
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """A file with its bytes."""
-
-    name: str
-    mime_type: str
-    content: bytes
-
-
-Fetch = Callable[[File], Awaitable[FetchedFile]]
+Fetch = Callable[[File], Awaitable[FileContent]]
 """Gets the bytes of a file; raises `FileFetchError`."""
 
 
@@ -114,7 +105,7 @@ class BodyTemplate:
             raise FileFetchError(
                 f"the variable {name!r}, whose file is the body, holds no file; choose a file variable"
             )
-        content = (await fetch(file)).content
+        content = (await fetch(file)).data
         return Content(content, f"<binary content, {len(content)} bytes>")
 
     async def _form(self, pool: VariablePool, headers: Headers, fetch: Fetch, boundary: str) -> Content:
@@ -124,7 +115,7 @@ class BodyTemplate:
             if item.value is not None
         ]
         files = [
-            Part(item.key.render(pool), fetched.content, fetched.name, fetched.mime_type)
+            Part(item.key.render(pool), fetched.data, fetched.name, fetched.mime_type)
             for item in self._items
             if item.value is None
             for fetched in [await fetch(file) for file in files_in(pool.find(item.file))]

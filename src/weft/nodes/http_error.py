@@ -53,7 +53,7 @@ class ResponseSizeError(HttpRequestNodeError):
 
 
 class ResponseFileError(HttpRequestNodeError):
-    """The response is a file, and there is no place yet where files of a run are kept."""
+    """The response is a file, and it cannot be kept."""
 
     name = "ResponseFileError"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from email.message import Message
+from urllib.parse import unquote, urlsplit
 
 from weft.egress import EgressConfig, EgressResponse
-from weft.nodes.http_error import ResponseFileError
 
 _SAMPLE_BYTES = 1024
 _TEXT_FORMATS = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "graphql")
@@ -25,11 +26,29 @@ _BOMS = (
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 
 
-async def read_reply(response: EgressResponse, config: EgressConfig) -> str:
-    """The text of a response.
+@dataclass(frozen=True, slots=True)
+class FileReply:
+    """A response that is a file, perhaps an empty one."""
+
+    name: str
+    """As the response or its address has it; perhaps empty."""
+    mime_type: str
+    data: bytes
+
+    def as_text(self, max_bytes: int) -> str | None:
+        """What it says if it is UTF-8 text of no more than so many bytes."""
+        return _plain_text(self.data) if len(self.data) <= max_bytes else None
+
+
+async def read_reply(response: EgressResponse, config: EgressConfig, url: str) -> str | FileReply:
+    """The text of a response, or the file that it is.
+
+    Args:
+        response: To be read.
+        config: How much of it.
+        url: What was asked for; a file without a name is called like the end of it.
 
     Raises:
-        ResponseFileError: It is a file, and not one that could just as well be read as a text.
         ResponseTooLargeError: It is larger than such responses may be.
         EgressError: It broke off.
     """
@@ -37,14 +56,11 @@ async def read_reply(response: EgressResponse, config: EgressConfig) -> str:
     disposition = response.headers.get("content-disposition", "")
     if not await _is_file(response, content_type, disposition):
         return decode_text(await response.read(config.max_text_bytes), content_type)
-    data = await response.read(config.max_file_bytes)
-    text = _plain_text(data) if len(data) <= config.max_text_bytes else None
-    if text is None:
-        raise ResponseFileError(
-            f"the response is a file ({content_type or 'of no known type'}, {len(data)} bytes), "
-            "and files that a request brings cannot be kept yet; ask the server for a text"
-        )
-    return text
+    return FileReply(
+        _named(disposition) or unquote(urlsplit(url).path.rpartition("/")[2]),
+        content_type.partition(";")[0].strip().lower(),
+        await response.read(config.max_file_bytes),
+    )
 
 
 async def _is_file(response: EgressResponse, content_type: str, disposition: str) -> bool:
@@ -96,11 +112,19 @@ def _is_known(charset: str) -> bool:
 
 
 def _names_file(disposition: str) -> bool:
-    if not disposition:
-        return False
-    message = Message()
-    message["Content-Disposition"] = " ".join(disposition.split())
+    message = _disposition(disposition)
     return message.get_content_disposition() == "attachment" or message.get_filename() is not None
+
+
+def _named(disposition: str) -> str:
+    return _disposition(disposition).get_filename() or ""
+
+
+def _disposition(value: str) -> Message:
+    message = Message()
+    if value:
+        message["Content-Disposition"] = " ".join(value.split())
+    return message
 
 
 def _looks_like_code(sample: bytes) -> bool:

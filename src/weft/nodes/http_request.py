@@ -14,7 +14,7 @@ from weft.egress import EgressError, EgressRequest, InvalidUrlError, ResponseToo
 from weft.graph import Need, NodeSpec
 from weft.nodes.config import NodeConfig
 from weft.nodes.context import Context, NodeResult
-from weft.nodes.http_body import BodyTemplate, Content, FetchedFile
+from weft.nodes.http_body import BodyTemplate, Content
 from weft.nodes.http_config import HttpRequestConfig
 from weft.nodes.http_error import (
     FileFetchError,
@@ -22,11 +22,13 @@ from weft.nodes.http_error import (
     HTTPResponseCodeError,
     InvalidHttpMethodError,
     InvalidURLError,
+    ResponseFileError,
     ResponseSizeError,
 )
 from weft.nodes.http_field import HeaderLines, Headers, Key, ParameterLines, add_parameters, put
-from weft.nodes.http_reply import read_reply
+from weft.nodes.http_reply import FileReply, read_reply
 from weft.nodes.http_transcript import mask_secrets, transcribe
+from weft.nodes.kept_file import FileContent, KeptFileError, NewFile, is_kept
 from weft.nodes.node import Node
 from weft.variables import File, Selector, Value, compile_template
 
@@ -46,11 +48,12 @@ class _Message:
 class HttpRequestNode(Node[HttpRequestConfig]):
     """Sends a request and gives what comes back.
 
-    Outputs: `status_code`, `body` (text), `headers` (by name in lower case) and `files`, which is empty:
-    there is no place yet to keep files that a request brings. A response that Dify would store as a file
-    fails the node with ``ResponseFileError``, unless it is UTF-8 text of no more than the size that texts may
-    have; then that text is the `body`. For the same reason a file that is sent must have an address to be
-    fetched from, which goes through the same guard as the request.
+    Outputs: `status_code`, `body` (text), `headers` (by name in lower case) and `files`. A response that is a
+    file is kept as one, and the `body` is empty. Where nothing keeps files its text is the `body` if it is
+    UTF-8 of no more than the size that texts may have; else the node fails with ``ResponseFileError``.
+
+    Files that are sent are read where they are kept, or fetched from their address through the same guard
+    that the request passes.
 
     Any status is a success, unless the node has an error strategy or retries; then other ones than 2xx fail
     it with ``HTTPResponseCodeError``, and the record still shows the outputs.
@@ -116,7 +119,7 @@ class HttpRequestNode(Node[HttpRequestConfig]):
         url = add_parameters(url, self._parameters.render(pool))
         boundary = "weft-" + context.services.ids.new()
 
-        async def fetch(file: File) -> FetchedFile:
+        async def fetch(file: File) -> FileContent:
             return await self._fetch(context, file)
 
         content = await self._body.render(pool, headers, fetch, boundary)
@@ -155,27 +158,57 @@ class HttpRequestNode(Node[HttpRequestConfig]):
         )
         try:
             async with egress.request(request) as response:
-                body = await read_reply(response, egress.config)
-                return response.status, {
-                    "status_code": response.status,
-                    "body": body,
-                    "headers": dict(response.headers),
-                    "files": [],
-                }
+                reply = await read_reply(response, egress.config, message.url)
+                status, headers = response.status, response.headers
         except ResponseTooLargeError as error:
             raise ResponseSizeError(str(error)) from error
         except InvalidUrlError as error:
             raise InvalidURLError(str(error)) from error
         except EgressError as error:
             raise HttpRequestNodeError(str(error)) from error
+        if isinstance(reply, FileReply):
+            body, files = await self._keep(context, message.url, reply)
+        else:
+            body, files = reply, []
+        context.files = files
+        return status, {
+            "status_code": status,
+            "body": body,
+            "headers": dict(headers),
+            "files": list(files),
+        }
 
-    async def _fetch(self, context: Context, file: File) -> FetchedFile:
+    async def _keep(self, context: Context, url: str, reply: FileReply) -> tuple[str, list[File]]:
+        """The body and the files that a response leads to."""
+        if not reply.data:
+            return "", []
+        new = NewFile(
+            name=reply.name,
+            mime_type=reply.mime_type,
+            data=reply.data,
+            source_url=mask_secrets(_without_secrets(url), context.run.secrets),
+        )
+        try:
+            return "", [await context.services.files.keep(new, context.run)]
+        except KeptFileError as error:
+            text = reply.as_text(context.services.egress.config.max_text_bytes)
+            if text is not None:
+                return text, []
+            raise ResponseFileError(
+                f"the response is a file ({reply.mime_type or 'of no known type'}, {len(reply.data)} bytes), "
+                f"and {error}; ask the server for a text"
+            ) from error
+
+    async def _fetch(self, context: Context, file: File) -> FileContent:
         name, egress = file.filename or "file", context.services.egress
+        if is_kept(file):
+            limit = context.services.limits.max_node_file_bytes
+            try:
+                return await context.services.files.read(file, context.run, max_bytes=limit)
+            except KeptFileError as error:
+                raise FileFetchError(f"the file {name!r} cannot be sent: {error}") from error
         if not file.link:
-            raise FileFetchError(
-                f"the file {name!r} has no address that it could be fetched from, "
-                "and uploads cannot be sent yet"
-            )
+            raise FileFetchError(f"the file {name!r} has no address that it could be fetched from")
         request = EgressRequest(method="GET", url=file.link, verify_tls=self.config.ssl_verify is not False)
         try:
             async with egress.request(request) as response:
@@ -185,7 +218,12 @@ class HttpRequestNode(Node[HttpRequestConfig]):
                 mime_type = file.mime_type or response.headers.get("content-type", "").partition(";")[0]
         except EgressError as error:
             raise FileFetchError(f"the file {name!r} cannot be fetched: {error}") from error
-        return FetchedFile(name, mime_type or "application/octet-stream", data)
+        return FileContent(name, mime_type or "application/octet-stream", data)
+
+
+def _without_secrets(url: str) -> str:
+    """The address without user, query and fragment, which may hold keys."""
+    return _USERINFO.sub("", re.split("[?#]", url, maxsplit=1)[0])
 
 
 def _credentials(message: _Message, secrets: Sequence[str]) -> frozenset[str]:

@@ -56,7 +56,7 @@ class ToolNode(Node[ToolConfig]):
             self._require(tool, given)
             settings = {name: item.as_text(context.pool) for name, item in config.tool_configurations.items()}
             values = {**_present(settings), **_present(given)}
-            await call_tool(tool, values, caller, lambda message: _pass_on(message, fold, context))
+            await call_tool(context, tool, values, caller, lambda message: _pass_on(message, fold, context))
         except ToolError as error:
             raise NodeFailedError(
                 str(error), error_type=error.error_type, node_id=self.id, node_type=self.type

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from weft.errors import LimitExceededError, RunError, WeftError
 from weft.events import AgentLogged
 from weft.nodes.context import Context
+from weft.nodes.kept_file import KeptFileError, NewFile
 from weft.nodes.tool_http import EgressHttp
 from weft.tools import (
     RESERVED_NAMES,
@@ -28,6 +30,8 @@ from weft.tools import (
     VariableMessage,
 )
 from weft.variables import File, Value, mask_secrets, remote_file
+
+log = logging.getLogger(__name__)
 
 
 def caller_of(context: Context) -> Caller:
@@ -78,9 +82,16 @@ async def find_server_tools(context: Context, caller: Caller, url: str) -> Seque
 
 
 async def call_tool(
-    tool: Tool, values: Mapping[str, Value], caller: Caller, take: Callable[[ToolMessage], None]
+    context: Context,
+    tool: Tool,
+    values: Mapping[str, Value],
+    caller: Caller,
+    take: Callable[[ToolMessage], None],
 ) -> None:
     """Call a tool and hand on what it says; whatever goes wrong around it becomes its error.
+
+    A file whose bytes the tool gives is kept before it is handed on; where nothing keeps it, it is handed on
+    as it is.
 
     Raises:
         ToolError: It did not do its part, or what it says cannot be taken.
@@ -89,11 +100,20 @@ async def call_tool(
     try:
         async with aclosing(tool.invoke(values, caller)) as messages:
             async for message in messages:
-                take(message)
+                take(await _keep(context, message) if isinstance(message, BlobMessage) else message)
     except (RunError, ToolError):
         raise
     except WeftError as error:
         raise _failed(str(error), tool.provider, tool.name) from error
+
+
+async def _keep(context: Context, blob: BlobMessage) -> ToolMessage:
+    new = NewFile(name=blob.filename, mime_type=blob.mime_type, data=blob.data, type=blob.type)
+    try:
+        return FileMessage(await context.services.files.keep(new, context.run))
+    except KeptFileError as error:
+        log.warning("a file that a tool of node %s gives is not kept: %s", context.node_id, error)
+        return blob
 
 
 class ToolFold:
@@ -140,8 +160,8 @@ class ToolFold:
             case BlobMessage():
                 kind = message.mime_type or "unknown type"
                 raise ToolFileError(
-                    f"the tool gives a file ({kind}, {len(message.data)} bytes), and files that tools make "
-                    "cannot be kept yet; use a tool that gives an address instead"
+                    f"the tool gives a file ({kind}, {len(message.data)} bytes) that cannot be kept here; "
+                    "use a tool that gives an address instead"
                 )
         return ""
 

@@ -9,10 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from weft.errors import NodeFailedError
 from weft.nodes.config import SelectorField
+from weft.nodes.kept_file import is_kept
 from weft.providers import AudioPart, Feature, FilePart, ImagePart, Message, Part, TextPart, VideoPart
 from weft.variables import File, Selector, VariablePool
 
 Detail = Literal["high", "low", "auto"]
+
+KEPT = "kept-file:"
+"""Before the id of a file that this server keeps, in the place of an address until the request is sent."""
 
 _FEATURES: dict[type[Part], Feature] = {
     ImagePart: "vision",
@@ -94,7 +98,7 @@ def files_in(value: object) -> list[File]:
 
 def file_parts(files: Iterable[File], detail: Detail) -> list[Part]:
     """What a model is shown of these files; those without an address or of no known kind are left out."""
-    parts = (_part(file, detail) for file in files if file.link)
+    parts = (_part(file, url, detail) for file in files if (url := _address(file)))
     return [part for part in parts if part is not None]
 
 
@@ -120,7 +124,7 @@ def keep_supported(messages: Iterable[Message], features: frozenset[Feature]) ->
             ]
             content = parts[0].text if len(parts) == 1 and isinstance(parts[0], TextPart) else parts
         if content:
-            kept.append(Message(message.role, content))
+            kept.append(Message(message.role, content, from_history=message.from_history))
     return kept
 
 
@@ -128,15 +132,19 @@ def _content(message: Message) -> list[Part]:
     return [TextPart(message.content)] if isinstance(message.content, str) else message.content
 
 
-def _part(file: File, detail: Detail) -> Part | None:
+def _address(file: File) -> str:
+    return f"{KEPT}{file.related_id}" if is_kept(file) else file.link
+
+
+def _part(file: File, url: str, detail: Detail) -> Part | None:
     match file.type:
         case "image":
-            return ImagePart(file.link, detail)
+            return ImagePart(url, detail)
         case "audio":
-            return AudioPart(file.link, (file.extension or "").removeprefix(".") or "wav")
+            return AudioPart(url, (file.extension or "").removeprefix(".") or "wav")
         case "video":
-            return VideoPart(file.link)
+            return VideoPart(url)
         case "document":
-            return FilePart(file.link, file.filename or "")
+            return FilePart(url, file.filename or "")
         case _:
             return None
