@@ -485,15 +485,18 @@ class Play:
             node_id, _, name = path.partition(".")
             self.pool.set(node_id, name, value, setting.types.get(path))
         model = setting.model or ScriptedModel(clock=clock)
-        services = Services(
+        self.environment = {
+            path.partition(".")[2]: value for path, value in setting.values.items() if path.startswith("env.")
+        }
+        self.services = Services(
             clock=clock,
             ids=SequentialIds(),
             models=single_model(model, clock=clock),  # type: ignore[arg-type]  # any clock will do
             sandbox=FakeSandbox(),
             limits=setting.limits,
         )
-        info = RunInfo(run_id="run", app_id="app", workflow_id="workflow", user="user")
-        self.engine = Engine(graph, self.pool, services, info, self._hear)
+        self.info = RunInfo(run_id="run", app_id="app", workflow_id="workflow", user="user")
+        self.engine = Engine(graph, self.pool, self.services, self.info, self._hear)
 
     @property
     def story(self) -> list[str]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.engine.harness import Data, answer, do, end, give, play, remote_image, start
+from tests.engine.harness import Data, answer, do, end, give, graph, play, remote_image, start
 from weft.engine import RunOutcome
 from weft.errors import NodeFailedError
 from weft.events import NodeFinished, NodeRetried, NodeStarted, TextStreamed
@@ -166,3 +166,13 @@ async def test_the_usage_of_failed_attempts_and_of_nodes_that_fail_counts() -> N
     retry = {"retry_config": {"retry_enabled": True, "max_retries": 2}}
     told = await play({"start": start(), "n": do(spend, **retry)}, "start > n")
     assert (told.outcome.status, told.outcome.usage) == ("failed", Usage(total_tokens=3, prompt_tokens=3))
+
+
+async def test_an_agent_says_how_it_goes_about_its_task_when_it_starts() -> None:
+    made = graph({"start": start(), "agent": give(x=1)}, "start > agent")
+    made.nodes["agent"].behaviour.agent_strategy = {"name": "ReAct", "icon": None}
+    told = await play(made)
+    strategies = {
+        event.node_id: event.agent_strategy for event in told.events if isinstance(event, NodeStarted)
+    }
+    assert strategies == {"start": None, "agent": {"name": "ReAct", "icon": None}}

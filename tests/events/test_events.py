@@ -42,6 +42,18 @@ TIMES = {"started_at": AT, "at": AT, "elapsed_time": 0.5}
 RUN = {"run_id": "r", "workflow_id": "w"}
 MAPS = {"inputs": {"a": 1}, "process_data": {"b": [None]}, "outputs": {"c": "d"}, "metadata": {"e": True}}
 
+FORM = FormRequested(
+    form_id="f",
+    node_id="n",
+    node_title="N",
+    content="Well?",
+    inputs=[{"type": "paragraph", "output_variable_name": "why"}],
+    actions=[{"id": "yes", "title": "Yes"}],
+    display_in_ui=True,
+    token="t",
+    resolved_defaults={"why": None},
+    expires_at=AT,
+)
 EVENTS: list[Event] = [
     msgspec.convert({**RUN, "inputs": {"sys.query": "Hi"}, "at": AT}, RunStarted),
     RunFinished(
@@ -63,7 +75,8 @@ EVENTS: list[Event] = [
         run_id="r",
         workflow_id="w",
         reasons=[
-            PauseReason(type="human_input_required", node_id="n", node_title="N", form={"form_id": "f"})
+            PauseReason(type="human_input_required", node_id="n", node_title="N", form=FORM),
+            PauseReason(type="scheduling_pause", node_id="", node_title=""),
         ],
         outputs={},
         elapsed_time=1.0,

@@ -276,7 +276,7 @@ FILE = File(id="f", filename="a.txt", url="https://files/a.txt")
         ),
         (
             [TextMessage("a"), BlobMessage(b"x", "image/png")],
-            "a\n(the tool gives a file (image/png, 1 bytes), and files that tools make cannot be kept yet; "
+            "a\n(the tool gives a file (image/png, 1 bytes) that cannot be kept here; "
             "use a tool that gives an address instead)",
         ),
         ([], "The tool has done its work and says nothing."),
@@ -439,8 +439,8 @@ async def test_the_conversation_so_far_stands_before_the_query() -> None:
     await run_node(agent(memory=memory), VALUES, models=model, history=turns)
     assert model.requests[0].messages == [
         Message("system", "Help Ada."),
-        Message("user", "before"),
-        Message("assistant", "then"),
+        Message("user", "before", from_history=True),
+        Message("assistant", "then", from_history=True),
         Message("user", "Where?"),
     ]
 
@@ -634,3 +634,8 @@ def test_an_agent_says_what_it_needs_and_reads() -> None:
 def test_parameters_that_cannot_be_right_are_told_when_the_file_is_loaded(parameters: Any) -> None:
     with pytest.raises(GraphError):
         build_node(make_spec(agent(parameters=parameters)))
+
+
+def test_an_agent_says_how_it_goes_about_its_task() -> None:
+    node = build_node(make_spec(agent(strategy="ReAct")))
+    assert node.agent_strategy == {"name": "ReAct", "icon": None}

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.nodes.kept import MemoryFiles
 from weft.egress import AddressRefusedError, EgressConfig, EgressRequest, EgressResponse
+from weft.nodes import Limits
 from weft.nodes.document_encoding import decode_text
 from weft.nodes.document_error import TextExtractionError, UnsupportedFileTypeError
 from weft.nodes.document_extra import pdf_text, xlsx_text
@@ -478,3 +480,21 @@ async def test_a_missing_library_is_named(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UnsupportedFileTypeError, match=rf"{library}.* pip install weft\[docs\]"):
         reader(b"")
+
+
+async def test_kept_files_are_read_where_they_are_kept() -> None:
+    kept = MemoryFiles()
+    one, two = kept.add("a.txt", "text/plain", "grün".encode()), kept.add("b.csv", "text/csv", b"a,b\n1,2")
+    run = await run_node(EXTRACTOR, {"s.doc": [one, two]}, files=kept)
+    assert run.outputs == {"text": ["grün", "| a | b |\n| --- | --- |\n| 1 | 2 |"]}
+    assert {user.app_id for user in kept.users} == {"app"}
+
+
+async def test_a_kept_file_that_is_gone_or_too_large_cannot_be_read() -> None:
+    kept = MemoryFiles()
+    large, gone = kept.add("a.txt", "text/plain", b"12345"), kept.add("b.txt", "text/plain", b"1")
+    del kept.contents[gone.related_id]
+    for file in (large, gone):
+        limits = Limits(max_node_file_bytes=4)
+        run = await run_node(EXTRACTOR, {"s.doc": file}, files=kept, limits=limits)
+        assert run.error_type == "FileDownloadError"

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from weft.egress import EgressConfig, EgressResponse, ResponseTooLargeError
-from weft.nodes.http_error import ResponseFileError
-from weft.nodes.http_reply import decode_text, read_reply
+from weft.nodes.http_reply import FileReply, decode_text, read_reply
 
 pytestmark = pytest.mark.anyio
 
 CONFIG = EgressConfig(max_text_bytes=2000, max_file_bytes=4000)
 BINARY = b"\xff\x00\xfe"
+URL = "https://user:key@a.b/dir/r%C3%A9sum%C3%A9.pdf?key=1#x"
 
 
 def respond(data: bytes, content_type: str = "", disposition: str = "") -> EgressResponse:
@@ -25,12 +25,9 @@ def respond(data: bytes, content_type: str = "", disposition: str = "") -> Egres
 
 
 async def kind(data: bytes, content_type: str = "", disposition: str = "") -> str:
-    """``text`` or ``file``; the data must be such that the two differ."""
-    try:
-        await read_reply(respond(data, content_type, disposition), CONFIG)
-    except ResponseFileError:
-        return "file"
-    return "text"
+    """``text`` or ``file``."""
+    reply = await read_reply(respond(data, content_type, disposition), CONFIG, URL)
+    return "text" if isinstance(reply, str) else "file"
 
 
 @pytest.mark.parametrize(
@@ -89,26 +86,45 @@ async def test_a_disposition_counts_more_than_the_type(disposition: str, expecte
 async def test_the_beginning_of_an_unknown_application_type_says_what_it_is(
     begin: bytes, expected: str
 ) -> None:
-    # The NUL keeps what is no text by its beginning from being taken for one after all.
     assert await kind(begin + b"\0", "application/x-unknown") == expected
 
 
-async def test_a_file_that_is_plain_text_comes_out_as_such_up_to_the_size_of_texts() -> None:
-    text = "grün\r\n\t✓ \x1b[0m" * 100
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("", "résumé.pdf"),
+        ('attachment; filename="a b.pdf"', "a b.pdf"),
+        ("attachment; filename*=UTF-8''%e4%b8%ad.pdf", "中.pdf"),
+        ("attachment; filename=../../etc/passwd", "../../etc/passwd"),
+        ("attachment", "résumé.pdf"),
+    ],
+)
+async def test_a_file_is_called_as_it_says_or_like_the_end_of_its_address(
+    disposition: str, name: str
+) -> None:
+    reply = await read_reply(respond(BINARY, "Application/PDF; x=1", disposition), CONFIG, URL)
+    assert reply == FileReply(name, "application/pdf", BINARY)
 
-    assert await read_reply(respond(text.encode(), "application/pdf"), CONFIG) == text
-    with pytest.raises(ResponseFileError):
-        await read_reply(respond(b"x" * 2001, "application/pdf"), CONFIG)
 
-
-async def test_an_empty_file_is_an_empty_text() -> None:
-    assert await read_reply(respond(b"", "image/png"), CONFIG) == ""
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("grün\r\n\t✓ \x1b[0m".encode(), "grün\r\n\t✓ \x1b[0m"),
+        (b"", ""),
+        (b"a\0b", None),
+        (b"\xff", None),
+        (b"x" * 100, "x" * 100),
+        (b"x" * 101, None),
+    ],
+)
+def test_a_file_that_is_plain_text_can_be_read_as_such(data: bytes, text: str | None) -> None:
+    assert FileReply("a.pdf", "application/pdf", data).as_text(100) == text
 
 
 @pytest.mark.parametrize(("content_type", "most"), [("text/plain", 2000), ("image/png", 4000)])
 async def test_texts_and_files_have_limits_of_their_own(content_type: str, most: int) -> None:
     with pytest.raises(ResponseTooLargeError) as caught:
-        await read_reply(respond(b"\xff" * (most + 1), content_type), CONFIG)
+        await read_reply(respond(b"\xff" * (most + 1), content_type), CONFIG, URL)
 
     assert caught.value.max_bytes == most
 

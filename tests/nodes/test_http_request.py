@@ -12,10 +12,11 @@ import pytest
 from aiohttp import web
 
 from tests.egress.server import OPEN, Handler, Recorded, ok, opened, serve, serve_raw, silent
+from tests.nodes.kept import MemoryFiles
 from weft.egress import EgressConfig, EgressRequest, EgressResponse
 from weft.errors import GraphError, NodeFailedError
 from weft.graph import Need
-from weft.nodes import build_node
+from weft.nodes import Limits, build_node
 from weft.testing.node_harness import NodeRun, make_spec, run_node
 from weft.variables import File, Value, mask_secret, remote_file
 
@@ -71,11 +72,13 @@ async def send(
     handler: Handler = ok,
     config: EgressConfig = OPEN,
     secrets: tuple[str, ...] = (),
+    files: MemoryFiles | None = None,
+    limits: Limits | None = None,
 ) -> tuple[NodeRun, list[Recorded]]:
     """Run a node; `start.url` is the address of a server that answers with the handler."""
     async with serve(handler) as server, opened(config) as egress:
         pool = {"start.url": server.url, **(values or {})}
-        run = await run_node(data, pool, egress=egress, secrets=secrets)
+        run = await run_node(data, pool, egress=egress, secrets=secrets, files=files, limits=limits)
         return run, server.requests
 
 
@@ -162,15 +165,77 @@ async def test_texts_come_out_as_the_body(headers: dict[str, str], data: str, te
         pytest.param({"Content_Type": "application/octet-stream"}, b"a\0b", id="dsl-94-binary"),
     ],
 )
-async def test_files_fail_the_node_because_there_is_no_place_for_them_yet(
-    headers: dict[str, str], data: bytes
-) -> None:
+async def test_files_fail_the_node_where_nothing_keeps_them(headers: dict[str, str], data: bytes) -> None:
     run, _ = await send(http(), handler=responds(data, 200, **headers))
 
     kind, message = failure(run)
     assert kind == "ResponseFileError"
-    assert "cannot be kept yet" in message
+    assert "no files can be kept here" in message
     assert f"{len(data)} bytes" in message
+
+
+@pytest.mark.parametrize(
+    ("headers", "name", "kind"),
+    [
+        pytest.param({"Content_Type": "image/png"}, "cat.png", "image", id="dsl-94-image"),
+        pytest.param(
+            {"Content_Type": "text/plain", "Content_Disposition": 'attachment; filename="../a b.pdf"'},
+            "a b.pdf",
+            "document",
+            id="dsl-94-attachment",
+        ),
+        pytest.param({"Content_Type": "video/mp4"}, "cat.png", "video", id="dsl-94-video"),
+    ],
+)
+async def test_files_are_kept(headers: dict[str, str], name: str, kind: str) -> None:
+    kept = MemoryFiles()
+    data = http(url="{{#start.url#}}/dir/cat.png?key=1")
+    run, _ = await send(data, handler=responds(b"data", 200, **headers), files=kept)
+
+    (file,) = run.context.files
+    assert run.outputs["body"] == ""
+    assert run.outputs["files"] == [file]
+    assert (file.filename, file.type, file.size, file.transfer_method) == (name, kind, 4, "tool_file")
+    assert kept.contents == {file.related_id: b"data"}
+    (source,) = kept.sources
+    assert source is not None
+    assert source.endswith("/dir/cat.png")
+
+
+async def test_an_empty_file_is_none() -> None:
+    kept = MemoryFiles()
+    run, _ = await send(http(), handler=responds(b"", 200, Content_Type="image/png"), files=kept)
+    assert (run.outputs["body"], run.outputs["files"], kept.contents) == ("", [], {})
+
+
+async def test_kept_files_are_sent() -> None:
+    kept = MemoryFiles()
+    one, two = kept.add("a b.png", "image/png", b"one"), kept.add("b.txt", "text/plain", b"two")
+    item = {"type": "file", "key": "f", "file": ["x", "files"]}
+    run, requests = await send(http(**body("form-data", item)), {"x.files": [one, two]}, files=kept)
+    assert run.outputs["status_code"] == 200
+    assert fields(requests[0]) == [
+        ("f", "a b.png", "image/png", b"one"),
+        ("f", "b.txt", "text/plain", b"two"),
+    ]
+
+    binary = {"type": "file", "file": ["x", "file"]}
+    _, requests = await send(http(**body("binary", binary)), {"x.file": two}, files=kept)
+    assert requests[0].body == b"two"
+
+
+@pytest.mark.parametrize("kind", ["binary", "form-data"])
+async def test_a_kept_file_that_is_gone_or_too_large_fails_the_node(kind: str) -> None:
+    kept = MemoryFiles()
+    large = kept.add("a.png", "image/png", b"12345")
+    gone = File(filename="a.png", related_id="gone", transfer_method="local_file", url="http://127.0.0.1/a")
+    item = {"type": "file", "file": ["x", "file"]}
+    for file in (large, gone):
+        data, limits = http(**body(kind, item)), Limits(max_node_file_bytes=4)
+        run, requests = await send(data, {"x.file": file}, files=kept, limits=limits)
+        assert failure(run)[0] == "FileFetchError"
+        assert "'a.png' cannot be sent" in failure(run)[1]
+        assert requests == []
 
 
 @pytest.mark.parametrize(

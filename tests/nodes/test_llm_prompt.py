@@ -289,7 +289,10 @@ async def test_memory_tells_the_conversation_and_then_the_query() -> None:
         *(
             message
             for turn in TURNS
-            for message in (Message("user", turn.query), Message("assistant", turn.answer))
+            for message in (
+                Message("user", turn.query, from_history=True),
+                Message("assistant", turn.answer, from_history=True),
+            )
         ),
         Message("user", "now {{#sys.x#}}"),
     ]
@@ -359,8 +362,9 @@ async def test_pictures_of_earlier_exchanges_are_seen_only_with_vision() -> None
     seen, _ = await ask(llm([], memory={}, vision={"enabled": True}), {"sys.query": "now"}, history=turns)
     unseen, _ = await ask(llm([], memory={}, vision={"enabled": False}), {"sys.query": "now"}, history=turns)
 
-    assert seen[0] == Message("user", [TextPart("q"), ImagePart("https://files/a.png", "high")])
-    assert unseen[0] == Message("user", "q")
+    picture = ImagePart("https://files/a.png", "high")
+    assert seen[0] == Message("user", [TextPart("q"), picture], from_history=True)
+    assert unseen[0] == Message("user", "q", from_history=True)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 
 import pytest
 from msgspec.structs import replace
@@ -275,7 +276,8 @@ async def test_a_message_costs_seven_statements(store: Store, end_user: EndUser,
             driver.set_trace_callback(statements.append)
             fn(connection)
             driver.set_trace_callback(None)
-            return [" ".join(statement.split()[:3]) for statement in statements]
+            # What its triggers do is told as the same statement once more.
+            return [" ".join(statement.split()[:3]) for statement, _ in groupby(statements)]
 
         return counted
 

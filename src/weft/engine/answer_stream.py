@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from weft.engine.saved import SavedSession, SavedSource, SavedStream
 from weft.events import Frame, TextStreamed
 from weft.graph import Edge, FramePlan, GraphNode, Response
 from weft.nodes import Node
-from weft.variables import MISSING, RESERVED, Selector, VariablePool, render_markdown
+from weft.variables import MISSING, RESERVED, Selector, VariablePool, freeze, render_markdown, thaw
 
 Emit = Callable[[TextStreamed], None]
 AnyNode = Node[Any]
@@ -90,6 +91,56 @@ class AnswerStream:
         for barrier in range(len(self._reach)):
             self._spread(barrier, self._plan.start)
         self._open()
+
+    def save(self) -> SavedStream:
+        """How far everything has been shown."""
+        places = {edge: (node.id, place) for node in self._plan.nodes for place, edge in enumerate(node.out)}
+        return SavedStream(
+            sources=[
+                SavedSource(
+                    selector=source.selector,
+                    pieces=[freeze(piece) for piece in source.pieces],
+                    closed=source.closed,
+                )
+                for source in self._sources.values()
+                if source.pieces or source.closed
+            ],
+            sessions=[
+                SavedSession(
+                    node_id=node_id,
+                    position=session.position,
+                    cursor=session.cursor,
+                    opened=session.opened,
+                    finished=session.finished,
+                )
+                for node_id, session in self._sessions.items()
+            ],
+            queue=[session.response.node.id for session in self._queue],
+            active=None if self._active is None else self._active.response.node.id,
+            skipped=sorted(self._skipped),
+            taken=[places[edge] for edge in self._taken],
+        )
+
+    def restore(self, saved: SavedStream) -> None:
+        """Go on where `save` was called, without showing anything again."""
+        nodes = {node.id: node for node in self._plan.nodes}
+        for kept in saved.sources:
+            source = self._sources[kept.selector]
+            source.pieces = [str(thaw(piece)) for piece in kept.pieces]
+            source.closed = kept.closed
+        for shown in saved.sessions:
+            session = self._sessions[shown.node_id]
+            session.position, session.cursor = shown.position, shown.cursor
+            session.opened, session.finished = shown.opened, shown.finished
+        self._queue = deque(self._sessions[node_id] for node_id in saved.queue)
+        self._skipped = set(saved.skipped)
+        self._taken = {nodes[node_id].out[place] for node_id, place in saved.taken}
+        for barrier in range(len(self._reach)):
+            self._spread(barrier, self._plan.start)
+        if saved.active is not None:
+            self._active = self._sessions[saved.active]
+            segment = self._active.response.segments[self._active.position]
+            self._live = None if isinstance(segment, str) else self._sources[segment]
 
     def take(self, edge: Edge[AnyNode]) -> None:
         """An edge is taken: the run goes that way."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from weft.engine.answer_stream import AnswerStream
 from weft.engine.run_state import TURN_SECONDS, RunState, current_task
-from weft.errors import NodeFailedError, ProviderError, WeftError
+from weft.engine.saved import SavedFrame, SavedWait, wait_can_go_on
+from weft.errors import NodeFailedError, ProviderError, RunError, WeftError
 from weft.events import (
     ContainerKind,
     Event,
@@ -27,9 +29,9 @@ from weft.events import (
     ReasoningStreamed,
 )
 from weft.graph import Edge, FramePlan, GraphNode
-from weft.nodes import Context, FrameResult, Node, NodeResult
+from weft.nodes import Context, FrameResult, Node, NodeResult, Resumption, Wait
 from weft.providers import Usage
-from weft.variables import Value, VariablePool, mask_secrets
+from weft.variables import Value, VariablePool, freeze, mask_secrets, thaw_all
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +51,11 @@ class FrameRun:
         "_cut",
         "_main",
         "_outputs",
+        "_pauses",
         "_plan",
         "_pool",
         "_reached",
+        "_saved",
         "_state",
         "_stream",
         "_tasks",
@@ -64,7 +68,13 @@ class FrameRun:
     )
 
     def __init__(
-        self, state: RunState, plan: Plan, pool: VariablePool, where: Frame, parent: FrameRun | None = None
+        self,
+        state: RunState,
+        plan: Plan,
+        pool: VariablePool,
+        where: Frame,
+        parent: FrameRun | None = None,
+        saved: SavedFrame | None = None,
     ) -> None:
         self._state = state
         self._plan = plan
@@ -88,20 +98,47 @@ class FrameRun:
         """What ended this frame, if a node in it failed for good."""
         self.ended_loops: set[str] = set()
         self.usage = _NO_USAGE
+        self._saved = saved
+        """Where the frame goes on, if it has paused."""
+        self._pauses: _Pauses | None = None
+        """What waits in this frame; few frames have any."""
+
+    @property
+    def waits(self) -> Sequence[SavedWait]:
+        """Executions that wait for something from outside."""
+        return () if self._pauses is None else self._pauses.waits
+
+    @property
+    def paused(self) -> bool:
+        """Whether the frame has not ended, because something in it waits."""
+        pauses = self._pauses
+        return pauses is not None and self.failure is None and bool(pauses.waits or pauses.deferred)
 
     async def run(self) -> None:
         """Run until no node is left that could; a failure is noted, not raised."""
-        if self._stream is not None:
-            self._stream.start()
-        for edge in self._plan.skipped:
-            self._skip(edge, [])
+        jobs: list[_Job] = []
+        node: PlannedNode | None = self._plan.start
+        predecessor: str | None = None
+        wait: SavedWait | None = None
+        if self._saved is not None:
+            jobs = self._restore(self._saved)
+            node, predecessor, wait = jobs.pop(0) if jobs else (None, None, None)
+        else:
+            if self._stream is not None:
+                self._stream.start()
+            for edge in self._plan.skipped:
+                self._skip(edge, [])
         task = self._main = current_task()
         before = task.cancelling()
+        done = False
         try:
-            await self._branch(self._plan.start, None)
+            for job in jobs:
+                self._fork(*job)
+            await self._branch(node, predecessor, wait)
             self._main = None
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            done = True
         except asyncio.CancelledError:
             if task.cancelling() > before + self._cut or not self._cut:
                 raise
@@ -110,9 +147,11 @@ class FrameRun:
             if self._cut:
                 task.uncancel()
             await self._give_up()
+            if self._pauses is not None and not (done and self.failure is None):
+                self.give_up_waits()
         if self._broken is not None:
             raise self._broken
-        if self._stream is not None and self.failure is None:
+        if self._stream is not None and self.failure is None and not self.paused:
             self._stream.drain()
 
     # What nodes ask for (weft.nodes.Port)
@@ -145,10 +184,13 @@ class FrameRun:
     ) -> FrameResult:
         """Run the frame of a container once."""
         plan = self._state.graph.containers[context.node_id]
-        child = FrameRun(
-            self._state, plan, pool, self._where.inside(kind, context.node_id, index), parent=self
-        )
+        saved = None if self._pauses is None else self._pauses.children.pop((context.node_id, index), None)
+        where = self._where.inside(kind, context.node_id, index)
+        child = FrameRun(self._state, plan, pool, where, self, saved)
         await child.run()
+        if child._pauses is not None and child.paused:
+            self._pausing.paused_children[context.node_id, index] = child.save()
+            return FrameResult(paused=True)
         if child._outputs:
             self._child_outputs[context.node_id, index] = child._outputs
         self.usage = _sum(self.usage, child.usage)
@@ -159,6 +201,7 @@ class FrameRun:
             total_tokens=child.usage.total_tokens,
             usage=child.usage,
             loop_ended=context.node_id in child.ended_loops,
+            cause=failure,
         )
 
     def child_members(self, container_id: str) -> frozenset[str]:
@@ -216,16 +259,25 @@ class FrameRun:
 
     # Execution
 
-    async def _branch(self, node: PlannedNode | None, predecessor: str | None) -> None:
+    def _fork(self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None = None) -> None:
+        """Run a node, and what follows it, in a task of its own."""
+        task = asyncio.create_task(self._branch(node, predecessor, wait))
+        self._tasks.add(task)
+        task.add_done_callback(self._branch_ended)
+
+    async def _branch(
+        self, node: PlannedNode | None, predecessor: str | None, wait: SavedWait | None = None
+    ) -> None:
         """Run a node and, in the same task, the first of those that it makes ready, and so on."""
         while node is not None and self.failure is None:
             self._state.leave_if_ended()
-            ready = await self._execute(node, predecessor)
-            predecessor = node.id
+            if self._state.pausing:
+                self._put_off(node, predecessor, wait)
+                return
+            ready = await self._execute(node, predecessor, wait)
+            predecessor, wait = node.id, None
             for other in ready[1:]:
-                task = asyncio.create_task(self._branch(other, predecessor))
-                self._tasks.add(task)
-                task.add_done_callback(self._branch_ended)
+                self._fork(other, predecessor)
             node = ready[0] if ready else None
             now = self._state.services.clock.monotonic()
             if now - self._state.turn_began > TURN_SECONDS:
@@ -238,32 +290,37 @@ class FrameRun:
             self._broken = error
             self._cancel_others()
 
-    async def _execute(self, node: PlannedNode, predecessor: str | None) -> list[PlannedNode]:
+    async def _execute(
+        self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None
+    ) -> list[PlannedNode]:
         if node.kind == "root" and self.parent is not None:
             return self._leave(node, None)  # where an item or a round begins; there is nothing to tell
         state = self._state
-        services = state.services
-        if self.parent is None:
-            state.count_step()
-        state.executions += 1
-        execution = _Execution(
-            node,
-            Context(
-                node_id=node.id,
-                node_type=node.type,
-                title=node.title,
-                execution_id=services.ids.new(),
-                frame=self._where,
-                pool=self._pool,
-                services=services,
-                run=state.info,
-                port=self,
-            ),
-            state.executions,
-            predecessor,
-            services.clock.now(),
-            services.clock.monotonic(),
-        )
+        if wait is not None:
+            execution = self._again(node, wait)
+        else:
+            if self.parent is None:
+                state.count_step()
+            state.executions += 1
+            services = state.services
+            execution = _Execution(
+                node,
+                Context(
+                    node_id=node.id,
+                    node_type=node.type,
+                    title=node.title,
+                    execution_id=services.ids.new(),
+                    frame=self._where,
+                    pool=self._pool,
+                    services=services,
+                    run=state.info,
+                    port=self,
+                ),
+                state.executions,
+                predecessor,
+                services.clock.now(),
+                services.clock.monotonic(),
+            )
         state.emit(
             NodeStarted(
                 execution_id=execution.context.execution_id,
@@ -272,18 +329,24 @@ class FrameRun:
                 title=node.title,
                 index=execution.index,
                 at=execution.started_at,
-                predecessor_id=predecessor,
+                predecessor_id=execution.predecessor,
                 frame=self._where,
+                agent_strategy=node.behaviour.agent_strategy,
             )
         )
         try:
             result = await self._attempt(execution)
         except asyncio.CancelledError:
             self._count_usage(execution.context)
+            self._drop_children(node)
             state.emit(self._finished(execution, "stopped"))
             raise
         if isinstance(result, NodeResult):
-            return self._succeed(execution, result)
+            return (
+                self._succeed(execution, result)
+                if result.wait is None
+                else self._wait(execution, result.wait)
+            )
         return self._fail(execution, result)
 
     async def _attempt(self, execution: _Execution) -> NodeResult | WeftError:
@@ -297,10 +360,8 @@ class FrameRun:
                 else:
                     async with self._state.places:
                         result = await node.behaviour.run(context)
-                if node.kind == "branch" and not result.handle:
-                    if node.behaviour.kind == "branch":
-                        raise NodeFailedError(f"node {node.id!r} ({node.type}) chose no way out")
-                    result.handle = "source"
+                if node.kind == "branch" and result.wait is None:
+                    _check_handle(node, result)
                 self._count_usage(context)
                 return result
             except WeftError as error:
@@ -344,6 +405,7 @@ class FrameRun:
 
     def _fail(self, execution: _Execution, failure: WeftError) -> list[PlannedNode]:
         node, context = execution.node, execution.context
+        self._drop_children(node)
         message, type_name = str(failure), failure_type(failure)
         if node.error_strategy is None:
             self._state.emit(
@@ -367,6 +429,142 @@ class FrameRun:
             self._finished(execution, "exception", outputs=outputs, error=message, error_type=type_name)
         )
         return ready
+
+    # Waiting
+
+    @property
+    def _pausing(self) -> _Pauses:
+        if self._pauses is None:
+            self._pauses = _Pauses()
+        return self._pauses
+
+    def _wait(self, execution: _Execution, wait: Wait) -> list[PlannedNode]:
+        """Keep an execution until the run goes on."""
+        node, context, clock = execution.node, execution.context, self._state.services.clock
+        paused = self._pausing.paused_children
+        children = [key for key in paused if key[0] == node.id]
+        self._pausing.waits.append(
+            SavedWait(
+                node_id=node.id,
+                execution_id=context.execution_id,
+                index=execution.index,
+                predecessor=execution.predecessor,
+                started_at=execution.started_at,
+                elapsed=clock.monotonic() - execution.began,
+                key=wait.key,
+                reason=wait.reason,
+                state=freeze(wait.state),
+                inputs=freeze(context.inputs),
+                process_data=freeze(context.process_data),
+                metadata=freeze(context.metadata),
+                children={str(key[1]): paused.pop(key) for key in children},
+            )
+        )
+        return []
+
+    def _again(self, node: PlannedNode, wait: SavedWait) -> _Execution:
+        """The execution of a node that has waited, with what came for it."""
+        context = Context(
+            node_id=node.id,
+            node_type=node.type,
+            title=node.title,
+            execution_id=wait.execution_id,
+            frame=self._where,
+            pool=self._pool,
+            services=self._state.services,
+            run=self._state.info,
+            port=self,
+        )
+        context.inputs = thaw_all(wait.inputs)
+        context.process_data = thaw_all(wait.process_data)
+        context.metadata = thaw_all(wait.metadata)
+        context.resumption = Resumption(thaw_all(wait.state), self._state.answers.get(wait.key))
+        for index, child in wait.children.items():
+            self._pausing.children[node.id, int(index)] = child
+        began = self._state.services.clock.monotonic() - wait.elapsed
+        return _Execution(node, context, wait.index, wait.predecessor, wait.started_at, began)
+
+    def _put_off(self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None) -> None:
+        """Leave a node that is ready for when the run goes on again."""
+        if wait is not None:
+            self._pausing.waits.append(wait)
+        else:
+            self._pausing.deferred.append((node.id, predecessor))
+
+    def _drop_children(self, node: PlannedNode) -> None:
+        """Give up what waits inside a container that has ended otherwise."""
+        paused = {} if self._pauses is None else self._pauses.paused_children
+        for key in [key for key in paused if key[0] == node.id]:
+            child = paused.pop(key)
+            self._end_waits(child.waits, _inside(self._where, node, key[1]))
+
+    def give_up_waits(self) -> None:
+        """Say of all executions that wait that they were stopped."""
+        waits, self._pauses = self.waits, None
+        self._end_waits(waits, self._where)
+
+    def _end_waits(self, waits: Sequence[SavedWait], where: Frame) -> None:
+        """Say of executions that wait that they were stopped: they will never go on."""
+        for wait in waits:
+            node = self._state.graph.nodes[wait.node_id]
+            for index, child in wait.children.items():
+                self._end_waits(child.waits, _inside(where, node, int(index)))
+            execution = self._again(node, wait)
+            execution.context.frame = where
+            self._state.emit(self._finished(execution, "stopped"))
+
+    def save(self) -> SavedFrame:
+        """The frame as it stands, for another to go on from; only once `run` is over."""
+        nodes = self._plan.nodes
+        return SavedFrame(
+            undecided={node.id: self._undecided[node.slot] for node in nodes},
+            reached=[node.id for node in nodes if self._reached[node.slot]],
+            waits=self._pausing.waits,
+            deferred=self._pausing.deferred,
+            stream=None if self._stream is None else self._stream.save(),
+            outputs=[freeze(outputs) for outputs in self._outputs],
+            child_outputs=[
+                (node_id, index, [freeze(outputs) for outputs in kept])
+                for (node_id, index), kept in self._child_outputs.items()
+            ],
+            ended_loops=sorted(self.ended_loops),
+            usage=self.usage,
+        )
+
+    def _restore(self, saved: SavedFrame) -> list[_Job]:
+        """Take over a frame that has paused; what there is to do in it now.
+
+        Raises:
+            RunError: It is a frame of another graph.
+        """
+        try:
+            return self._take_over(saved)
+        except (KeyError, IndexError) as error:
+            raise RunError(
+                f"the saved state of this run does not fit its graph: there is no {error}"
+            ) from error
+
+    def _take_over(self, saved: SavedFrame) -> list[_Job]:
+        nodes = {node.id: node for node in self._plan.nodes}
+        for node_id, number in saved.undecided.items():
+            self._undecided[nodes[node_id].slot] = number
+        for node_id in saved.reached:
+            self._reached[nodes[node_id].slot] = 1
+        if self._stream is not None and saved.stream is not None:
+            self._stream.restore(saved.stream)
+        self._outputs = [thaw_all(outputs) for outputs in saved.outputs]
+        for node_id, index, kept in saved.child_outputs:
+            self._child_outputs[node_id, index] = [thaw_all(outputs) for outputs in kept]
+        self.ended_loops = set(saved.ended_loops)
+        self.usage = saved.usage
+        jobs: list[_Job] = [(nodes[node_id], predecessor, None) for node_id, predecessor in saved.deferred]
+        answered = self._state.answers.keys()
+        for wait in saved.waits:
+            if wait_can_go_on(wait, answered):
+                jobs.append((nodes[wait.node_id], wait.predecessor, wait))
+            else:
+                self._pausing.waits.append(wait)
+        return jobs
 
     def _put_out(self, outputs: dict[str, Value]) -> None:
         if self.parent is None:
@@ -429,7 +627,7 @@ class FrameRun:
             at=clock.now(),
             elapsed_time=clock.monotonic() - execution.began,
             predecessor_id=execution.predecessor,
-            frame=self._where,
+            frame=context.frame,
             inputs=self._masked(context.inputs),
             process_data=self._masked(context.process_data),
             outputs={} if outputs is None else outputs,
@@ -468,6 +666,20 @@ class FrameRun:
 
 
 @dataclass(slots=True)
+class _Pauses:
+    """What waits in a frame."""
+
+    waits: list[SavedWait] = field(default_factory=list)
+    """Executions that wait for something from outside."""
+    deferred: list[tuple[str, str | None]] = field(default_factory=list)
+    """Nodes that are ready and must not start, because the run is to pause."""
+    children: dict[tuple[str, int], SavedFrame] = field(default_factory=dict)
+    """Frames of containers that go on with this one, by container and item or round."""
+    paused_children: dict[tuple[str, int], SavedFrame] = field(default_factory=dict)
+    """Frames of containers that have paused."""
+
+
+@dataclass(slots=True)
 class _Execution:
     """One execution of a node, all of its attempts."""
 
@@ -479,6 +691,29 @@ class _Execution:
     """When the present attempt began."""
     began: float
     """The same on the monotonic clock."""
+
+
+_Job = tuple[PlannedNode, str | None, SavedWait | None]
+"""A node to run, the one that made it ready, and what it has waited for."""
+
+
+def _check_handle(node: PlannedNode, result: NodeResult) -> None:
+    """Make sure that a branch says where the run goes on.
+
+    Raises:
+        NodeFailedError: It does not, or it must not end where nothing follows.
+    """
+    if not result.handle:
+        if node.behaviour.kind == "branch":
+            raise NodeFailedError(f"node {node.id!r} ({node.type}) chose no way out")
+        result.handle = "source"
+    if result.dead_end and not any(edge.handle == result.handle for edge in node.out):
+        raise NodeFailedError(result.dead_end, node_id=node.id, node_type=node.type)
+
+
+def _inside(where: Frame, container: PlannedNode, index: int) -> Frame:
+    kind: ContainerKind = "loop" if container.type == "loop" else "iteration"
+    return where.inside(kind, container.id, index)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

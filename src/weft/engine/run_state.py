@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from weft.engine.saved import SavedRun
 from weft.errors import LimitExceededError, WeftError
 from weft.events import Event
 from weft.graph import Graph
 from weft.nodes import Node, RunInfo, Services
 from weft.providers import Usage
-from weft.variables import Value
+from weft.variables import Value, thaw_all
 
 Emit = Callable[[Event], None]
 
@@ -42,6 +43,21 @@ class RunState:
         """Why the run was ended from outside its nodes."""
         self.cancelled = False
         """`task` was cancelled for that."""
+        self.pausing = False
+        """No further node is to start; those that are ready wait."""
+        self.answers: Mapping[str, Mapping[str, Value]] = {}
+        """What came from outside for nodes that have waited, by key."""
+        self.saved_seconds = 0.0
+        """How long the run went on before it was paused."""
+
+    def restore(self, saved: SavedRun) -> None:
+        """Take over what is not the state of a frame."""
+        self.outputs = thaw_all(saved.outputs)
+        self.usage = saved.usage
+        self.steps = saved.steps
+        self.executions = saved.executions
+        self.exceptions_count = saved.exceptions_count
+        self.saved_seconds = saved.elapsed_time
 
     def abort(self, cause: WeftError) -> None:
         """End the run now; nodes that are still at work are given up."""

@@ -33,4 +33,5 @@ class AnswerReplaced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Everything streamed so far is void; this is the answer."""
 
     text: str
-    reason: Literal["output_moderation", "annotation_reply"]
+    reason: Literal["output_moderation", "annotation_reply", "state_snapshot"]
+    """``state_snapshot`` is told to those who join a run later."""

@@ -14,7 +14,10 @@ NodeStatus = Literal["pending", "running", "succeeded", "failed", "exception", "
 
 
 class NodeStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A node execution begins; retries of it keep its id."""
+    """A node execution begins; retries of it keep its id.
+
+    One that has waited begins once more, under the same id, when the run goes on.
+    """
 
     execution_id: str
     node_id: str
@@ -27,6 +30,8 @@ class NodeStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Node id of the one whose end made this one ready."""
     frame: Frame = ROOT
     extras: dict[str, Value] = {}
+    agent_strategy: dict[str, Value] | None = None
+    """Of an agent: how it goes about its task."""
 
 
 class NodeFinished(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from weft.events.form import FormRequested
 from weft.variables import File, Value
 
 RunStatus = Literal["scheduled", "running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]
@@ -48,9 +49,10 @@ class PauseReason(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Literal["human_input_required", "scheduling_pause"]
     node_id: str
+    """Empty where no node asked for the pause."""
     node_title: str
-    form: dict[str, Value] = {}
-    """The form's public fields, as its event shows them."""
+    form: FormRequested | None = None
+    """The form that a person has to fill in, where that is what it waits for."""
 
 
 class RunPaused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -10,6 +10,7 @@ from weft.graph.behaviour import Behaviour, ErrorStrategy, Need, NodeBuilder, No
 from weft.graph.check import CheckReport, check_app
 from weft.graph.compiled import Edge, FramePlan, Graph, GraphNode, Response, compile_graph, needs_of
 from weft.graph.load import load_app
+from weft.graph.yaml_text import parse_yaml
 
 __all__ = [
     "AppFile",
@@ -33,4 +34,5 @@ __all__ = [
     "compile_graph",
     "load_app",
     "needs_of",
+    "parse_yaml",
 ]

@@ -14,6 +14,7 @@ from weft.graph.compiled import compile_graph
 from weft.graph.findings import Findings
 from weft.graph.flow_check import check_flow
 from weft.graph.flow_map import FlowMap
+from weft.graph.form_check import check_forms
 from weft.graph.load import read_app
 from weft.graph.placeholder_check import check_placeholders
 from weft.graph.reads_check import check_reads
@@ -76,6 +77,7 @@ def check_app(text: str | bytes, build: NodeBuilder[B], *, source: str = "") -> 
             flow = FlowMap(graph)
             check_flow(app, graph, flow, findings)
             check_reads(app, graph, flow, findings)
+            check_forms(app, graph, findings)
     check_placeholders(app, findings)
     return CheckReport(
         name=app.name,

@@ -16,6 +16,8 @@ from weft.graph.behaviour import B, Behaviour, ErrorStrategy, NodeBuilder, NodeK
 from weft.variables import RESERVED, Selector, Value
 
 _ROOT_TYPES = ("start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin")
+UNFIRED = "node.unsupported_root"
+"""Code of the problem of an app that only a trigger could begin."""
 _START_TYPES = ("iteration-start", "loop-start")
 
 
@@ -112,6 +114,7 @@ def compile_graph(app: AppFile, build: NodeBuilder[B]) -> Graph[B]:
             problems.append(_reserved_id(spec))
     _connect(app, nodes, problems)
     root = _find_root(app, nodes, problems)
+    unsupported |= any(problem.code == UNFIRED for problem in problems)
     starts = _find_container_starts(app, nodes, problems)
     if root is not None:
         _check_frames([(None, root), *starts.items()], problems)
@@ -183,8 +186,11 @@ def _find_root(app: AppFile, nodes: dict[str, GraphNode[B]], problems: list[Prob
             )
         )
         return None
-    if starts or roots:
-        return (starts or roots)[0]
+    if starts:
+        return starts[0]
+    if roots:
+        problems.append(_unfired_root(roots[0]))
+        return None
     if any(type_name in _ROOT_TYPES for type_name in _broken(app, nodes).values()):
         return None
     problems.append(
@@ -346,6 +352,17 @@ def _plan_responses(
 def needs_of(behaviours: Iterable[Behaviour]) -> list[tuple[str, str]]:
     """What nodes need from outside, as (kind, name), each once and in order."""
     return list(dict.fromkeys((need.kind, need.name) for node in behaviours for need in node.needs()))
+
+
+def _unfired_root(node: GraphNode[B]) -> Problem:
+    return Problem(
+        code=UNFIRED,
+        path="workflow.graph.nodes",
+        node_id=node.id,
+        node_title=node.title,
+        message=f"the app begins with node {node.id!r} of type {node.type!r}, which nothing here fires",
+        fix="add a start node, and call the API from whatever should start the app",
+    )
 
 
 def _reserved_id(spec: NodeSpec) -> Problem:

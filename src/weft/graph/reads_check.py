@@ -11,7 +11,7 @@ from weft.graph.compiled import Graph, GraphNode
 from weft.graph.findings import Findings
 from weft.graph.flow_check import label
 from weft.graph.flow_map import FlowMap
-from weft.variables import Selector
+from weft.variables import Selector, history_runs
 
 _SYSTEM = frozenset(
     {
@@ -97,7 +97,7 @@ class _ReadsCheck(Generic[B]):
     def _system_trouble(self, name: str, reader: NodeSpec) -> tuple[str, str] | None:
         if name in _SYSTEM:
             return None
-        if name not in _SYSTEM_OF_CHATFLOWS:
+        if name not in _SYSTEM_OF_CHATFLOWS and history_runs(name) is None:
             return "there is no such system variable", "choose another variable"
         if self._app.mode == "advanced-chat" or not _spells(reader.data, name):
             return None

@@ -13,18 +13,34 @@ from weft.graph import NodeSpec
 from weft.nodes.config import NodeConfig
 from weft.nodes.context import (
     Context,
+    Forms,
     FrameResult,
     History,
     NodeResult,
+    NoForms,
     NoHistory,
     Port,
+    Resumption,
     RunInfo,
     Services,
     Turn,
+    Wait,
+)
+from weft.nodes.human_input import render_submission
+from weft.nodes.kept_file import (
+    FileContent,
+    FileUser,
+    KeptFileError,
+    KeptFiles,
+    NewFile,
+    NoFiles,
+    is_kept,
+    made_name,
 )
 from weft.nodes.limits import Limits
 from weft.nodes.node import Node
 from weft.nodes.start import MakeFile, StartNode, StartVariable
+from weft.nodes.trigger import TRIGGERS, TriggerNode
 from weft.registry import Registry
 
 NODE_TYPES: Registry[type[Node[Any]]] = Registry(
@@ -38,6 +54,7 @@ NODE_TYPES: Registry[type[Node[Any]]] = Registry(
         "document-extractor": "weft.nodes.document_extractor:DocumentExtractorNode",
         "end": "weft.nodes.end:EndNode",
         "http-request": "weft.nodes.http_request:HttpRequestNode",
+        "human-input": "weft.nodes.human_input:HumanInputNode",
         "if-else": "weft.nodes.if_else:IfElseNode",
         "iteration": "weft.nodes.iteration:IterationNode",
         "iteration-start": "weft.nodes.frame_start:FrameStartNode",
@@ -58,6 +75,9 @@ NODE_TYPES: Registry[type[Node[Any]]] = Registry(
 )
 
 
+_PIPELINE_TYPES = frozenset({"datasource", "datasource-empty", "knowledge-index"})
+
+
 def build_node(spec: NodeSpec) -> Node[Any]:
     """Make the node that a specification describes.
 
@@ -65,6 +85,22 @@ def build_node(spec: NodeSpec) -> Node[Any]:
         UnsupportedNodeError: Neither Weft nor an installed plugin has that type.
         GraphError: The configuration is wrong; every problem of it.
     """
+    if spec.type in TRIGGERS and spec.type not in NODE_TYPES:
+        return TriggerNode.build(spec)
+    if spec.type in _PIPELINE_TYPES:
+        raise UnsupportedNodeError(
+            [
+                Problem(
+                    code="node.unsupported_type",
+                    path=f"{spec.path}.data.type",
+                    node_id=spec.id,
+                    node_title=spec.title,
+                    message=f"node {spec.id!r} ({spec.title or 'untitled'}) is of type {spec.type!r}, "
+                    "a part of knowledge pipelines; Weft runs chatflows and workflows",
+                    fix="remove the node, and let a knowledge-retrieval node search what is indexed",
+                )
+            ]
+        )
     if spec.type not in NODE_TYPES:
         raise UnsupportedNodeError(
             [
@@ -86,19 +122,32 @@ def build_node(spec: NodeSpec) -> Node[Any]:
 __all__ = [
     "NODE_TYPES",
     "Context",
+    "FileContent",
+    "FileUser",
+    "Forms",
     "FrameResult",
     "History",
+    "KeptFileError",
+    "KeptFiles",
     "Limits",
     "MakeFile",
+    "NewFile",
+    "NoFiles",
+    "NoForms",
     "NoHistory",
     "Node",
     "NodeConfig",
     "NodeResult",
     "Port",
+    "Resumption",
     "RunInfo",
     "Services",
     "StartNode",
     "StartVariable",
     "Turn",
+    "Wait",
     "build_node",
+    "is_kept",
+    "made_name",
+    "render_submission",
 ]

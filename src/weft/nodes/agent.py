@@ -38,6 +38,7 @@ class AgentNode(Node[AgentConfig]):
         self._tools = self.config.tools
         for tool in self._tools:
             tool.fixed()
+        self.agent_strategy = {"name": self.config.agent_strategy_name, "icon": None}
 
     def reads(self) -> Sequence[Selector]:
         """The variables in the parameters."""

@@ -79,7 +79,7 @@ class AgentTool:
         given = {**{name: value for name, value in arguments.items() if name in names}, **self._fixed}
         seen = _Seen(ToolFold(context, parent_id))
         try:
-            await call_tool(self._tool, given, caller, seen.take)
+            await call_tool(context, self._tool, given, caller, seen.take)
         except ToolError as error:
             return Observation(f"The tool failed: {error}", given, seen.files, str(error))
         return Observation(seen.text(), given, seen.files)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
 
 from weft.events import ContainerAdvanced, ContainerFinished, ContainerKind, ContainerStarted
 from weft.nodes.context import Context, FrameResult, usage_metadata
@@ -21,11 +25,27 @@ class Rounds:
     def __init__(self, context: Context, kind: ContainerKind) -> None:
         self._context = context
         self._kind = kind
-        self._durations: dict[str, Value] = {}
+        self._durations: dict[str, float] = {}
         self._usage = Usage.zero()
         self._clock = context.services.clock
         self._started_at = self._clock.now()
         self._began = self._clock.monotonic()
+
+    def save(self) -> dict[str, Value]:
+        """What rounds of this execution go on with after a pause."""
+        return {
+            "durations": self._durations,
+            "usage": msgspec.to_builtins(self._usage),
+            "started_at": self._started_at.isoformat(),
+            "elapsed": self._clock.monotonic() - self._began,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on with what `save` gave."""
+        self._durations = dict(saved["durations"])
+        self._usage = msgspec.convert(saved["usage"], Usage)
+        self._started_at = datetime.fromisoformat(saved["started_at"])
+        self._began = self._clock.monotonic() - float(saved["elapsed"])
 
     def begin(self, length: int) -> None:
         """Say that the container begins; `length` is its items, or its most rounds."""
@@ -64,7 +84,9 @@ class Rounds:
         """Run the container's frame once, noting how long it took and what it used."""
         began = self._clock.monotonic()
         result = await self._context.run_child(self._kind, index, pool)
-        self._durations[str(index)] = self._clock.monotonic() - began
+        key = str(index)
+        # A frame that has paused meanwhile has been at work before.
+        self._durations[key] = self._durations.get(key, 0.0) + self._clock.monotonic() - began
         if result.usage is not None:
             self._usage += result.usage
         return result
@@ -80,7 +102,7 @@ class Rounds:
     ) -> None:
         """Say that the container is over, and note its totals for its own record."""
         context = self._context
-        durations: dict[str, Value] = {f"{self._kind}_duration_map": self._durations}
+        durations: dict[str, Value] = {f"{self._kind}_duration_map": dict(self._durations)}
         context.metadata.update(usage_metadata(self._usage) | durations | (metadata or {}))
         context.emit(
             ContainerFinished(

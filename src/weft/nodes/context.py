@@ -12,8 +12,10 @@ from typing import Protocol
 
 from weft.clock import Clock
 from weft.egress import Egress, RefusingEgress
-from weft.events import ContainerKind, Event, Frame
+from weft.errors import NodeFailedError, WeftError
+from weft.events import ContainerKind, Event, FormRequested, Frame, PauseReason
 from weft.ids import Ids
+from weft.nodes.kept_file import KeptFiles, NoFiles
 from weft.nodes.limits import Limits
 from weft.providers import Models, Usage
 from weft.retrieval import Datasets
@@ -48,6 +50,21 @@ class NoHistory:
         return []
 
 
+class Forms(Protocol):
+    """Where the forms of a run are kept until a person fills them in."""
+
+    async def open(self, form: FormRequested) -> None:
+        """Keep a form, so that it can be filled in from now on."""
+        ...
+
+
+class NoForms:
+    """A run whose forms nobody can fill in, because nothing keeps them."""
+
+    async def open(self, form: FormRequested) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What all runs of a process share."""
@@ -63,6 +80,8 @@ class Services:
     """What tool and agent nodes call; what is built in and installed unless given."""
     datasets: Datasets = field(default_factory=Datasets)
     """What knowledge retrieval searches; there are none unless given."""
+    files: KeptFiles = field(default_factory=NoFiles)
+    """Where files are kept; none are unless a place is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +94,49 @@ class RunInfo:
     user: str
     conversation_id: str | None = None
     history: History = field(default_factory=NoHistory)
+    forms: Forms = field(default_factory=NoForms)
     secrets: tuple[str, ...] = ()
     """Values of secret environment variables, to be masked in records."""
     call_depth: int = 0
     """How many workflows have called one another as tools to get here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a node cannot go on without.
+
+    The node is run again, as the same execution, once the run goes on; its context then has a `Resumption`.
+    """
+
+    state: dict[str, Value] = field(default_factory=dict)
+    """What the node wants to find again, in any process: plain data and files."""
+    key: str = ""
+    """Names the answer that it waits for, in the whole run; empty for a container, whose inside waits."""
+    reason: PauseReason | None = None
+    """What is told of a run that pauses for it; ``None`` for a container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a node that has waited goes on with."""
+
+    state: dict[str, Value]
+    """What it left in its `Wait`."""
+    answer: Mapping[str, Value] | None = None
+    """What came from outside for its key."""
+
+
 @dataclass(slots=True)
 class NodeResult:
-    """How a node ended well."""
+    """How a node ended well, or what it waits for."""
 
     outputs: dict[str, Value] = field(default_factory=dict)
     handle: str | None = None
     """The way out that a branch takes."""
+    dead_end: str = ""
+    """Why the node has failed if no edge leaves by `handle`; empty where that is no failure."""
+    wait: Wait | None = None
+    """The node has not ended: it waits, and all else here counts for nothing."""
 
 
 def usage_metadata(usage: Usage) -> dict[str, Value]:
@@ -111,6 +160,15 @@ class FrameResult:
     """What its model calls used, where the engine counts that."""
     loop_ended: bool = False
     """A loop-end node of the loop that this is a round of was reached."""
+    cause: WeftError | None = None
+    """The error itself, where the engine has it."""
+    paused: bool = False
+    """It has not ended: something in it waits. The same frame goes on when it is run again after a pause."""
+
+    @property
+    def failure(self) -> WeftError:
+        """What to fail of where `error` says that the frame failed; its class is the node's own."""
+        return self.cause or NodeFailedError(self.error or "", error_type=self.error_type)
 
 
 class Port(Protocol):
@@ -166,6 +224,8 @@ class Context:
         "outputs",
         "pool",
         "process_data",
+        "recalls",
+        "resumption",
         "run",
         "services",
         "title",
@@ -198,8 +258,12 @@ class Context:
         self.outputs: dict[str, Value] = {}
         """Outputs to show in the record of a node that fails."""
         self.metadata: dict[str, Value] = {}
+        self.recalls = False
+        """The node's prompts may hold what was said in earlier runs; its record marks it."""
         self.usage: Usage | None = None
         self.files: list[File] = []
+        self.resumption: Resumption | None = None
+        """Set when the node is run again after it has waited."""
         self._port = port
 
     def forget_attempt(self) -> None:

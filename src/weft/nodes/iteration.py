@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from weft.errors import NodeFailedError
+from weft.errors import NodeFailedError, WeftError
 from weft.graph import NodeKind
 from weft.nodes.config import NodeConfig, SelectorField
 from weft.nodes.container import Rounds
-from weft.nodes.context import Context, NodeResult
+from weft.nodes.context import Context, NodeResult, Wait
 from weft.nodes.node import Node
 from weft.variables import MISSING, Selector, Value, VariablePool
 
@@ -95,23 +95,33 @@ class _Iteration:
         self._items = items
         self._outputs: dict[int, Value] = {}
         """By item; what failed has none, unless the settings put a null there."""
-        self._failure: NodeFailedError | None = None
+        self._failure: WeftError | None = None
         self._rounds = Rounds(context, "iteration")
+        self._paused: dict[int, VariablePool] = {}
+        """The pools of items in which something waits."""
+        self._next = 0
+        """The first item that has not begun."""
 
     async def run(self) -> NodeResult:
         context = self._context
-        self._rounds.begin(len(self._items))
+        if context.resumption is None:
+            self._rounds.begin(len(self._items))
+        else:
+            self._restore(context.resumption.state)
         try:
-            if self._config.is_parallel:
-                await self._run_parallel()
+            workers = min(self._config.parallel_nums, len(self._items)) if self._config.is_parallel else 1
+            if workers > 1:
+                async with asyncio.TaskGroup() as group:
+                    waiting = self._waiting()
+                    for _ in range(workers):
+                        group.create_task(self._work(waiting))
             else:
-                for index in range(len(self._items)):
-                    await self._run_item(index)
-                    if self._failure is not None:
-                        break
+                await self._work(self._waiting())
         except asyncio.CancelledError:
             self._finish("stopped", self._collected())
             raise
+        if self._paused and self._failure is None:
+            return NodeResult(wait=Wait(self._save()))
         outputs: dict[str, Value] = {"output": self._collected()}
         if self._failure is not None:
             context.outputs = outputs
@@ -122,27 +132,32 @@ class _Iteration:
         self._finish("succeeded", outputs["output"])
         return NodeResult(outputs)
 
-    async def _run_parallel(self) -> None:
-        """Keep at most the set number of items at work; after a fatal failure no new one begins."""
-        waiting = iter(range(len(self._items)))
+    def _waiting(self) -> Iterator[int]:
+        """The items to be run: those that have paused, then those that have not begun."""
+        yield from list(self._paused)
+        while self._next < len(self._items):
+            self._next += 1
+            yield self._next - 1
 
-        async def work() -> None:
-            for index in waiting:
-                if self._failure is not None:
-                    return
-                await self._run_item(index)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._config.parallel_nums, len(self._items))):
-                group.create_task(work())
+    async def _work(self, waiting: Iterator[int]) -> None:
+        """Run items one after the other; a fatal failure ends all, an item that pauses keeps its place."""
+        for index in waiting:
+            await self._run_item(index)
+            if self._failure is not None or index in self._paused:
+                return
 
     async def _run_item(self, index: int) -> None:
         context = self._context
-        pool = context.pool.overlay()
-        pool.set(context.node_id, "item", self._items[index])
-        pool.set(context.node_id, "index", index)
-        self._rounds.advance(index)
+        pool = self._paused.pop(index, None) if self._paused else None
+        if pool is None:
+            pool = context.pool.overlay()
+            pool.set(context.node_id, "item", self._items[index])
+            pool.set(context.node_id, "index", index)
+            self._rounds.advance(index)
         result = await self._rounds.run(index, pool)
+        if result.paused:
+            self._paused[index] = pool
+            return
         self._keep_conversation(pool)
         if result.error is None:
             value = pool.find(self._config.output_selector)
@@ -150,7 +165,24 @@ class _Iteration:
         elif self._config.error_handle_mode == "continue-on-error":
             self._outputs[index] = None
         elif self._config.error_handle_mode == "terminated" and self._failure is None:
-            self._failure = NodeFailedError(result.error, error_type=result.error_type)
+            self._failure = result.failure
+
+    def _save(self) -> dict[str, Value]:
+        return {
+            "next": self._next,
+            "outputs": {str(index): value for index, value in self._outputs.items()},
+            "pools": {str(index): pool.own_values() for index, pool in self._paused.items()},
+            "rounds": self._rounds.save(),
+        }
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        self._next = int(saved["next"])
+        self._outputs = {int(index): value for index, value in saved["outputs"].items()}
+        for index, values in saved["pools"].items():
+            pool = self._paused[int(index)] = self._context.pool.overlay()
+            for node_id, outputs in values.items():
+                pool.update(node_id, outputs)
+        self._rounds.restore(saved["rounds"])
 
     def _keep_conversation(self, pool: VariablePool) -> None:
         for name, value in pool.own("conversation").items():

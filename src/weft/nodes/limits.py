@@ -35,3 +35,7 @@ class Limits:
     """Earlier exchanges that a model is given at the most."""
     default_memory_tokens: int = 2000
     """Budget for them where the model's size is unknown."""
+    max_node_file_bytes: int = 100 * 1024 * 1024
+    """Size of one kept file that a node reads or makes."""
+    max_shown_bytes: int = 20 * 1024 * 1024
+    """Size of all kept files together that a model is shown in one call."""

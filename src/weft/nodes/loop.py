@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from weft.errors import NodeFailedError, VariableError
+from weft.errors import NodeFailedError, VariableError, WeftError
 from weft.graph import NodeKind, NodeSpec
 from weft.nodes.condition import Condition, ConditionList, LogicalOperator
 from weft.nodes.config import NodeConfig
 from weft.nodes.container import Rounds
-from weft.nodes.context import Context, NodeResult
+from weft.nodes.context import Context, NodeResult, Wait
 from weft.nodes.node import Node
 from weft.variables import ARRAY_TYPES, Selector, Value, ValueType, as_selector, coerce
 
@@ -85,10 +85,11 @@ class LoopNode(Node[LoopConfig]):
             NodeFailedError: A loop variable cannot be set, a round failed, or a break condition cannot be
                 judged.
         """
-        for variable in self.config.loop_variables:
-            context.pool.set(
-                context.node_id, variable.label, _first_value(variable, context), variable.var_type
-            )
+        if context.resumption is None:
+            for variable in self.config.loop_variables:
+                context.pool.set(
+                    context.node_id, variable.label, _first_value(variable, context), variable.var_type
+                )
         return await _Loop(self.config, self._breaks, context).run()
 
 
@@ -119,22 +120,29 @@ class _Loop:
         """The loop variables after each round."""
         self._round = 0
         self._rounds = Rounds(context, "loop")
+        self._in_round = False
+        """A round has paused, and goes on."""
 
     async def run(self) -> NodeResult:
         context = self._context
-        context.inputs = {"loop_count": self._config.loop_count, **self._values()}
-        self._rounds.begin(self._config.loop_count)
-        if self._begins_broken():
-            return self._end("succeeded", {}, steps=0, reason="loop_break")
+        if context.resumption is None:
+            context.inputs = {"loop_count": self._config.loop_count, **self._values()}
+            self._rounds.begin(self._config.loop_count)
+            if self._begins_broken():
+                return self._end("succeeded", {}, steps=0, reason="loop_break")
+        else:
+            self._restore(context.resumption.state)
         try:
             reason = await self._run_rounds()
         except asyncio.CancelledError:
             self._end("stopped", self._outputs(), reason="error")
             raise
-        except NodeFailedError as error:
+        except WeftError as error:
             context.outputs = self._outputs()
             self._end("failed", context.outputs, reason="error", error=str(error))
             raise
+        if reason is None:
+            return NodeResult(wait=Wait(self._save()))
         return self._end("succeeded", self._outputs(), reason=reason)
 
     def _begins_broken(self) -> bool:
@@ -146,24 +154,38 @@ class _Loop:
         except (NodeFailedError, VariableError):
             return False
 
-    async def _run_rounds(self) -> CompletedReason:
+    async def _run_rounds(self) -> CompletedReason | None:
+        """Run rounds until there is a reason to end, or one of them pauses."""
         context = self._context
         while True:
-            if self._round:
-                self._rounds.advance(self._round)
-            context.pool.forget(self._members)
+            if not self._in_round:
+                if self._round:
+                    self._rounds.advance(self._round)
+                context.pool.forget(self._members)
             result = await self._rounds.run(self._round, context.pool)
+            self._in_round = result.paused
+            if result.paused:
+                return None
             context.merge_outputs(self._round)
             self._held[str(self._round)] = self._values()
             self._round += 1
             if result.error is not None:
-                raise NodeFailedError(result.error, error_type=result.error_type)
+                raise result.failure
             if result.loop_ended:
                 return "loop_break"
             if self._config.break_conditions and self._breaks.evaluate(context.pool).result:
                 return "loop_break"
             if self._round >= self._config.loop_count:
                 return "loop_completed"
+
+    def _save(self) -> dict[str, Value]:
+        return {"round": self._round, "held": self._held, "rounds": self._rounds.save()}
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        self._round = int(saved["round"])
+        self._held = dict(saved["held"])
+        self._in_round = True
+        self._rounds.restore(saved["rounds"])
 
     def _values(self) -> dict[str, Value]:
         node_id = self._context.node_id

@@ -92,6 +92,7 @@ async def recall(
     """
     if memory is None:
         return []
+    context.recalls = True
     limits = context.services.limits
     budget = limits.default_memory_tokens
     if model.context_size is not None:
@@ -110,8 +111,9 @@ def history_messages(turns: Iterable[Turn], detail: Detail | None = None) -> lis
     messages = []
     for turn in turns:
         parts = file_parts(turn.files, detail) if detail is not None else []
-        messages.append(Message("user", [TextPart(turn.query), *parts] if parts else turn.query))
-        messages.append(Message("assistant", turn.answer))
+        query = [TextPart(turn.query), *parts] if parts else turn.query
+        messages.append(Message("user", query, from_history=True))
+        messages.append(Message("assistant", turn.answer, from_history=True))
     return messages
 
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import msgspec
+
 from weft.errors import ProviderError
 from weft.nodes.context import Context
 from weft.nodes.model_config import ModelConfig, ResolvedModel
+from weft.nodes.shown_file import with_bytes
 from weft.providers import (
     ChatRequest,
     Message,
@@ -78,9 +81,11 @@ async def call_model(
 
     Raises:
         ProviderError: The service failed.
+        NodeFailedError: A file that it shall see cannot be had.
     """
     sink = sink or ReplySink()
     _note_request(context, config, request)
+    request = msgspec.structs.replace(request, messages=await with_bytes(request.messages, context))
     clock = context.services.clock
     began = clock.monotonic()
     first: float | None = None
@@ -156,13 +161,14 @@ def _note_usage(context: Context, usage: Usage, finish_reason: str | None) -> No
 def _note_request(context: Context, config: ModelConfig, request: ChatRequest) -> None:
     context.process_data = {
         "model_mode": config.mode,
-        "prompts": _recorded(request.messages),
+        "prompts": _recorded(request.messages, marked=context.recalls),
         "model_provider": config.provider,
         "model_name": config.name,
     }
 
 
-def _recorded(messages: Sequence[Message]) -> list[Value]:
+def _recorded(messages: Sequence[Message], *, marked: bool) -> list[Value]:
+    """A prompt; where a node remembers, each message says whether it is remembered."""
     return [
         {
             "role": message.role,
@@ -170,6 +176,7 @@ def _recorded(messages: Sequence[Message]) -> list[Value]:
             "files": []
             if isinstance(message.content, str)
             else [_recorded_part(part) for part in message.content if not isinstance(part, TextPart)],
+            **({"from_history": message.from_history} if marked else {}),
         }
         for message in messages
     ]

@@ -30,6 +30,8 @@ class Node(ABC, Generic[C]):
     """Whether the node honours its retry settings; only types that talk to the outside world do."""
     instant: ClassVar[bool] = False
     """Whether `run` never waits for anything outside; such a node needs no place among the parallel ones."""
+    agent_strategy: dict[str, Value] | None = None
+    """What is told of an agent when it starts: ``name`` of how it goes about its task, and ``icon``."""
 
     def __init__(self, spec: NodeSpec, config: C) -> None:
         self.id = spec.id

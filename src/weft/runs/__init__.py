@@ -19,12 +19,22 @@ from weft.runs.file_deletion import (
     sweep_files,
 )
 from weft.runs.filing import Filing
+from weft.runs.forms import (
+    FormClosedError,
+    InvalidFormError,
+    action_title,
+    find_open_form,
+    form_requested,
+    submit_form,
+)
 from weft.runs.imported_file import ImportedFile, ImportRefusedError, read_import
 from weft.runs.importing import ServedApp, serve_file
 from weft.runs.keys import app_key, hash_key, operator_token
-from weft.runs.live import LiveRun, LiveRuns
+from weft.runs.live import LiveRun, LiveRuns, Watcher
 from weft.runs.naming import provisional_name
 from weft.runs.password import hash_password, verify_password
+from weft.runs.pauses import finished_event, is_answered, paused_event
+from weft.runs.progress import without_details
 from weft.runs.removal import DELETED, remove_deleted
 from weft.runs.runner import NIL_ID, Runner, RunRequest
 from weft.runs.runtime import WORKSPACE_ID, Runtime, open_runtime
@@ -45,8 +55,10 @@ __all__ = [
     "DirectAnswers",
     "DraftContent",
     "Filing",
+    "FormClosedError",
     "ImportRefusedError",
     "ImportedFile",
+    "InvalidFormError",
     "LiveRun",
     "LiveRuns",
     "ReplySettings",
@@ -55,26 +67,35 @@ __all__ = [
     "Runtime",
     "ServedApp",
     "UploadRules",
+    "Watcher",
+    "action_title",
     "app_key",
     "delete_app_files",
     "delete_conversation_files",
     "delete_unused_files",
     "find_draft",
+    "find_open_form",
+    "finished_event",
+    "form_requested",
     "hash_key",
     "hash_password",
     "import_app",
+    "is_answered",
     "masked",
     "new_app",
     "open_runtime",
     "operator_token",
+    "paused_event",
     "provisional_name",
     "read_import",
     "remove_deleted",
     "render_app",
     "save_draft",
     "serve_file",
+    "submit_form",
     "suggest",
     "sweep_files",
     "verify_password",
     "version_of",
+    "without_details",
 ]

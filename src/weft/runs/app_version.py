@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from weft.graph import AppFile, Graph, NodeBuilder, compile_graph, load_app
 from weft.nodes import Node, StartNode, build_node
+from weft.runs.history import told_histories
 from weft.store import Workflow
 
 BuildNode: TypeAlias = NodeBuilder[Node[Any]]
@@ -66,6 +67,8 @@ class AppVersion:
     file: AppFile
     graph: Graph[Node[Any]]
     uploads: UploadRules = field(default_factory=UploadRules)
+    histories: Mapping[str, int] = field(default_factory=dict)
+    """System variables that tell of earlier runs, by name with how many; only those that a node looks at."""
 
     @property
     def start(self) -> StartNode:
@@ -115,13 +118,15 @@ class Catalog:
         found = self._versions.get(workflow.id)
         if found is None:
             file = load_app(workflow.dsl)
+            graph = compile_graph(file, self._build)
             found = AppVersion(
                 workflow_id=workflow.id,
                 app_id=workflow.app_id,
                 label=workflow.version,
                 file=file,
-                graph=compile_graph(file, self._build),
+                graph=graph,
                 uploads=UploadRules.parse(file.features.get("file_upload")),
+                histories=told_histories(graph),
             )
             self._versions[workflow.id] = found
             if len(self._versions) > _KEEP:

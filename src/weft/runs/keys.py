@@ -23,6 +23,11 @@ def operator_token(secret: str) -> str:
     return "weft-" + _text(secret, "operator-token", 40)
 
 
+def admin_salt(secret: str) -> bytes:
+    """What the first password of the first account is hashed with, and by which it is known."""
+    return hmac.digest(secret.encode(), b"admin-salt", "sha256")[:16]
+
+
 def admin_password(secret: str) -> str:
     """The first password of the account that every data directory begins with."""
     return _text(secret, "admin-password", 20)

@@ -31,6 +31,11 @@ def verify_password(password: str, stored: str) -> bool:
     return hmac.compare_digest(given, expected)
 
 
+def is_salted_with(stored: str, salt: bytes) -> bool:
+    """Whether that salt went into a hash."""
+    return stored.split("$")[-2:-1] == [_text(salt)]
+
+
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, dklen=_LENGTH, maxmem=2**26)
 

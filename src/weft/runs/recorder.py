@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from weft.clock import Clock
-from weft.engine import RunOutcome
+from weft.engine import FORMAT, RunOutcome
 from weft.errors import StoreError
 from weft.events import (
     AnswerReplaced,
@@ -23,11 +23,13 @@ from weft.events import (
     FileProduced,
     NodeFinished,
     NodeRetried,
+    NodeStarted,
     ResourcesRetrieved,
     TextStreamed,
     VariableUpdated,
 )
 from weft.ids import Ids
+from weft.nodes import is_kept
 from weft.runs.live import LiveRun
 from weft.store import (
     Connection,
@@ -36,9 +38,11 @@ from weft.store import (
     MessageFile,
     NodeExecution,
     Run,
+    RunState,
     Store,
     conversation_variables,
     node_executions,
+    run_states,
     runs,
 )
 from weft.variables import File, Value
@@ -60,8 +64,11 @@ class Recorder:
         store: Store,
         clock: Clock,
         ids: Ids,
+        goes_on: bool = False,
     ) -> None:
         self._live = live
+        self._goes_on = goes_on
+        """The run has paused before: its message holds what was said until then."""
         self._variables = variables
         """Conversation variables by name."""
         self._store = store
@@ -77,6 +84,11 @@ class Recorder:
         """Writes that the store has refused; they are tried again with the end of the run."""
         self._order = asyncio.Lock()
         """Writes happen one after the other: of two values of a variable the later has to stay."""
+        if goes_on and live.message is not None:
+            self._pieces = [live.message.answer]
+            for resource in _resources_of(live.message):
+                self._resources[resource.get("dataset_id"), resource.get("document_id")] = resource
+        live.answer_so_far = lambda: self.answer
 
     @property
     def answer(self) -> str:
@@ -100,8 +112,11 @@ class Recorder:
             return
         match event:
             case NodeFinished():
+                self._live.progress.end(event)
                 self._executions.append(_finished(event, self._live.run))
                 self._flush_if_late()
+            case NodeStarted():
+                self._live.progress.start(event)
             case NodeRetried():
                 self._executions.append(_retried(event, self._live.run, self._ids))
             case VariableUpdated():
@@ -121,9 +136,60 @@ class Recorder:
         Raises:
             StoreError: The end could not be stored.
         """
+        run, message, files = await self._ended(outcome, self._clock.now(), show_resources=show_resources)
+        live = self._live
+        executions, self._executions = self._executions, []
+        failed, self._failed = self._failed, []
+
+        def write(connection: Connection) -> None:
+            for fn in failed:
+                fn(connection)
+            runs.finish(connection, run, message, executions, files)
+            if self._goes_on:
+                run_states.remove(connection, run.id)
+
+        await self._store.write(write)
+        live.run, live.message = run, message
+
+    async def pause(self, outcome: RunOutcome, state: Mapping[str, object], *, show_resources: bool) -> bool:
+        """Store that the run waits, and all that it needs to go on; afterwards it may be told.
+
+        Args:
+            outcome: What there is of the run.
+            state: What `Engine.save` gave.
+            show_resources: Whether the message shows what its models were given.
+
+        Returns:
+            Whether something that it waits for has come meanwhile.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        now = self._clock.now()
+        run, message, files = await self._ended(outcome, now, show_resources=show_resources)
+        live = self._live
+        waiting = [_paused(event, run) for event in live.progress.at_work()]
+        executions = [*self._executions, *waiting]
+        failed, self._failed = self._failed, []
+        saved = RunState(run.id, FORMAT, state, now)
+        awaited = {reason.form.form_id for reason in outcome.reasons if reason.form is not None}
+
+        def write(connection: Connection) -> bool:
+            for fn in failed:
+                fn(connection)
+            return runs.pause(connection, run, message, saved, awaited, executions, files)
+
+        can_go_on = await self._store.write(write)
+        self._executions, self._files = [], []
+        live.run, live.message = run, message
+        return can_go_on
+
+    async def _ended(
+        self, outcome: RunOutcome, now: datetime, *, show_resources: bool
+    ) -> tuple[Run, Message | None, list[MessageFile]]:
+        """The rows of a run that has ended or paused, once all that was written before is on disk."""
         if self._writes:
             await asyncio.gather(*self._writes, return_exceptions=True)
-        now = self._clock.now()
         live = self._live
         run = msgspec.structs.replace(
             live.run,
@@ -136,23 +202,12 @@ class Recorder:
             currency=outcome.usage.currency,
             total_steps=outcome.total_steps,
             exceptions_count=outcome.exceptions_count,
-            finished_at=now,
+            finished_at=None if outcome.status == "paused" else now,
         )
-        message = None
-        files: list[MessageFile] = []
-        if live.message is not None:
-            message = self._finished_message(live.message, outcome, now, show_resources=show_resources)
-            files = [self._message_file(live.message.id, file, now) for file in self._files]
-        executions, self._executions = self._executions, []
-        failed, self._failed = self._failed, []
-
-        def write(connection: Connection) -> None:
-            for fn in failed:
-                fn(connection)
-            runs.finish(connection, run, message, executions, files)
-
-        await self._store.write(write)
-        live.run, live.message = run, message
+        if live.message is None:
+            return run, None, []
+        message = self._finished_message(live.message, outcome, now, show_resources=show_resources)
+        return run, message, [self._message_file(message.id, file, now) for file in self._files]
 
     def _finished_message(
         self, message: Message, outcome: RunOutcome, now: datetime, *, show_resources: bool
@@ -162,7 +217,7 @@ class Recorder:
         return msgspec.structs.replace(
             message,
             answer=self.answer,
-            status="error" if failed else "normal",
+            status="error" if failed else "paused" if outcome.status == "paused" else "normal",
             error=outcome.error if failed else None,
             metadata={
                 "annotation_reply": None,
@@ -214,17 +269,28 @@ class Recorder:
         task.add_done_callback(self._writes.discard)
 
 
+def _resources_of(message: Message) -> list[dict[str, Value]]:
+    """What the message of a run that has paused shows of what its models were given."""
+    shown = (message.metadata or {}).get("retriever_resources")
+    return (
+        [dict(resource) for resource in shown if isinstance(resource, dict)]
+        if isinstance(shown, list)
+        else []
+    )
+
+
 def message_file(file: File, message_id: str, belongs_to: str, now: datetime, ids: Ids) -> MessageFile:
     """The row of a file that came with a message or was made for it."""
+    kept = is_kept(file)
     return MessageFile(
-        id=ids.new(),
+        id=file.id if file.id and belongs_to == "assistant" else ids.new(),
         message_id=message_id,
         type=file.type,
         transfer_method="tool_file" if file.transfer_method == "datasource_file" else file.transfer_method,
         belongs_to="user" if belongs_to == "user" else "assistant",
         created_at=now,
-        url=file.remote_url or file.url,
-        upload_file_id=file.related_id if file.transfer_method == "local_file" else None,
+        url=None if kept else file.remote_url or file.url,
+        upload_file_id=file.related_id if kept else None,
         name=file.filename,
         mime_type=file.mime_type,
         size=file.size,
@@ -256,6 +322,27 @@ def _finished(event: NodeFinished, run: Run) -> NodeExecution:
         loop_id=frame.loop_id,
         loop_index=frame.loop_index,
         finished_at=event.at,
+    )
+
+
+def _paused(event: NodeStarted, run: Run) -> NodeExecution:
+    frame = event.frame
+    return NodeExecution(
+        id=event.execution_id,
+        run_id=run.id,
+        app_id=run.app_id,
+        index=event.index,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        status="paused",
+        created_at=event.at,
+        predecessor_node_id=event.predecessor_id,
+        extras=event.extras,
+        iteration_id=frame.iteration_id,
+        iteration_index=frame.iteration_index,
+        loop_id=frame.loop_id,
+        loop_index=frame.loop_index,
     )
 
 

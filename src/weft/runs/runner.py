@@ -7,7 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -25,31 +25,62 @@ from weft.errors import (
     UnsupportedModelError,
     WeftError,
 )
-from weft.events import RunFinished, RunStarted
+from weft.events import RunFinished, RunPaused, RunStarted
 from weft.graph import VariableDeclaration
-from weft.nodes import NoHistory, RunInfo, Services, Turn
+from weft.nodes import History, MakeFile, NoHistory, RunInfo, Services
 from weft.runs import naming
-from weft.runs.app_version import AppVersion
+from weft.runs.app_version import AppVersion, Catalog
+from weft.runs.filing import Filing
+from weft.runs.forms import RunForms
+from weft.runs.history import StoredHistory, tell_history
 from weft.runs.live import STOP_SECONDS, LiveRun, LiveRuns
+from weft.runs.pauses import Pauses
+from weft.runs.prepared import Prepared
 from weft.runs.recorder import Recorder, message_file
-from weft.runs.request_file import input_files, message_files
+from weft.runs.request_file import (
+    FindUpload,
+    input_files,
+    kept_ids,
+    message_files,
+    no_upload,
+    upload_ids,
+    without_links,
+)
 from weft.store import (
     App,
+    Connection,
     Conversation,
     ConversationVariable,
+    CreatedFrom,
     EndUser,
+    FromSource,
+    InvokeFrom,
     Message,
     Run,
     Store,
+    TriggeredFrom,
     conversation_variables,
     conversations,
-    messages,
     runs,
 )
-from weft.variables import File, Value, ValueType, VariablePool, matches, render_text, revive
+from weft.store import files as stored_files
+from weft.variables import (
+    File,
+    Selector,
+    Value,
+    ValueType,
+    VariablePool,
+    as_selector,
+    freeze,
+    matches,
+    render_text,
+    revive,
+)
 
 log = logging.getLogger(__name__)
 
+SLOT_SECONDS = 2.0
+"""When to ask again where an app has as many runs as it may: about as long as a short answer takes."""
 NIL_ID = "00000000-0000-0000-0000-000000000000"
 """Parent of every message that comes through the API."""
 
@@ -70,16 +101,39 @@ class RunRequest:
     conversation: Conversation | None = None
     """The conversation to continue."""
     auto_generate_name: bool = True
+    history: History | None = None
+    """What was said before, where the store does not know it; ``None`` for what the conversation holds."""
+    invoke_from: InvokeFrom = "service-api"
+    created_from: CreatedFrom = "service-api"
+    triggered_from: TriggeredFrom = "app-run"
+    account_id: str | None = None
+    """The account that asks; the end user then only lends it the name that the flow sees."""
+    call_depth: int = 0
+    """How many workflows have called one another as tools to get here."""
+
+    @property
+    def owner_ids(self) -> tuple[str | None, str | None]:
+        """Ids of the end user and of the account that asks; one of them."""
+        return (self.end_user.id, None) if self.account_id is None else (None, self.account_id)
+
+    @property
+    def from_source(self) -> FromSource:
+        """Whether an end user or an account asks."""
+        return "api" if self.account_id is None else "console"
 
 
-@dataclass(slots=True)
-class _Prepared:
-    """A run whose rows are on disk and that has not begun."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a request brings, checked."""
 
-    live: LiveRun
-    recorder: Recorder
-    pool: VariablePool
-    inputs: dict[str, Value] = field(default_factory=dict)
+    files: list[File]
+    """Those of the message."""
+    inputs: dict[str, Value]
+    """Of the start node."""
+    stored_inputs: dict[str, Value]
+    """The same as they are stored."""
+    uploads: set[str]
+    """Ids of the uploads among all of them."""
 
 
 class Runner:
@@ -91,24 +145,43 @@ class Runner:
         owner_id: Id of this process, noted in every run.
         max_active_requests: Runs of one app at a time; 0 means no limit. The app's own number counts
             where it is smaller.
+        filing: Knows what was uploaded; without it nothing was.
+        catalog: Compiled versions, for runs that go on.
     """
 
     def __init__(
-        self, store: Store, services: Services, *, owner_id: str, max_active_requests: int = 0
+        self,
+        store: Store,
+        services: Services,
+        *,
+        owner_id: str,
+        max_active_requests: int = 0,
+        filing: Filing | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         self.live = LiveRuns()
+        self.pauses = Pauses(store, services, catalog or Catalog(), owner_id=owner_id, live=self.live)
         self._store = store
         self._services = services
         self._owner_id = owner_id
         self._max_active = max_active_requests
+        self._filing = filing
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.refused = 0
+        """Requests that would have been one run too many for their app."""
         self._starting: Counter[str] = Counter()
         """Runs by app id that are about to live: their rows are being written."""
 
     def refuse_new(self) -> None:
         """Begin no further run: the process is about to end."""
         self._closing = True
+        self.live.dismiss()
+
+    @property
+    def refuses_new(self) -> bool:
+        """Whether the process is about to end."""
+        return self._closing
 
     def check_slot(self, app: App) -> None:
         """Make sure that the app may start another run.
@@ -121,9 +194,11 @@ class Runner:
             raise UnavailableError("The server is stopping; ask again, another may answer.")
         limits = [limit for limit in (self._max_active, app.max_active_requests or 0) if limit > 0]
         if limits and self.live.count(app.id) + self._starting[app.id] >= min(limits):
+            self.refused += 1
             raise TooManyRequestsError(
                 "Too many requests. Please try again later. The current maximum concurrent requests "
-                f"allowed for {app.id} is {min(limits)}."
+                f"allowed for {app.id} is {min(limits)}.",
+                retry_after=SLOT_SECONDS,
             )
 
     async def start(self, request: RunRequest) -> LiveRun:
@@ -138,38 +213,137 @@ class Runner:
             StoreError: The run could not be stored; nothing has happened.
             TooManyRequestsError: The app has as many runs as it may.
         """
-        self.check_slot(request.app)
+        if request.call_depth == 0:  # a call from inside a run has its slot already
+            self.check_slot(request.app)
         self._starting[request.app.id] += 1
         try:
             prepared = await self._prepare(request)
         finally:
             self._starting[request.app.id] -= 1
-        live = prepared.live
+        return self._launch(prepared, request)
+
+    async def resume(self, app_id: str, run_id: str, *, anyway: bool = False) -> LiveRun | None:
+        """Let a paused run go on in this process with what has come for it.
+
+        Args:
+            app_id: Its app.
+            run_id: The run.
+            anyway: Go on even if nothing that it waits for has come, as after a pause from outside.
+
+        Returns:
+            The run; nothing if it is not paused, waits on, cannot go on, or goes on in another process.
+
+        Raises:
+            StoreError: It could not be read or taken over.
+        """
+        if self._closing:
+            return None  # whoever starts next finds it
+        prepared = await self.pauses.prepare(app_id, run_id, anyway=anyway)
+        return None if prepared is None else self._launch(prepared)
+
+    def resume_soon(self, app_id: str, run_id: str) -> None:
+        """Let a paused run go on in the background; trouble leaves it for those who look for such runs."""
+
+        async def resume() -> None:
+            try:
+                await self.resume(app_id, run_id)
+            except StoreError:
+                log.exception("run %s could not go on yet", run_id)
+            except Exception:  # the border around a background task
+                log.exception("run %s could not go on", run_id)
+
+        self._own(asyncio.create_task(resume()))
+
+    async def stop(
+        self, task_id: str, *, app_id: str, owner_id: str, reason: str = "Stopped by user."
+    ) -> None:
+        """Stop a run, wherever it goes on; one that has paused ends where it stands.
+
+        Args:
+            task_id: The run's task.
+            app_id: The app that it must be of.
+            owner_id: The end user or account that must have started it; anything else is passed over.
+            reason: What its record says.
+        """
+        live = self.live.find(task_id)
+        run = live.run if live is not None else None
+        if run is None:
+            run = await self._store.read_quick(lambda connection: runs.find_unfinished(connection, task_id))
+        if run is None or run.app_id != app_id or (run.end_user_id or run.account_id) != owner_id:
+            return
+        if live is not None:
+            live.stop(reason)
+        elif run.status != "paused" or not await self.pauses.end(run, "stopped", reason):
+            await self._command(run.id, "stop", {"reason": reason})
+
+    async def pause(self, run_id: str) -> None:
+        """Pause a run, wherever it goes on: nodes at work end, no other starts, until it is resumed."""
+        await self._command(run_id, "pause", {})
+
+    async def set_variables(self, app_id: str, run_id: str, values: Mapping[Selector, Value]) -> None:
+        """Change variables of a run, wherever it goes on, or waits; see `Engine.set_variables`.
+
+        Raises:
+            VariableError: One of them cannot be changed so; nothing is changed.
+        """
+        if self.live.find_run(run_id) is None and await self.pauses.set_variables(app_id, run_id, values):
+            return
+        changes: list[Value] = [
+            {"selector": list(selector), "value": value} for selector, value in values.items()
+        ]
+        await self._command(run_id, "variables", {"changes": changes})
+
+    async def obey(self, kind: str, run_id: str, payload: Mapping[str, Value]) -> None:
+        """Do what another process asks for a run; what is not known here, or does not go on here, is not
+        ours to do."""
+        live = self.live.find_run(run_id)
+        if kind == "changed":
+            self.live.changed(run_id)
+        if live is not None and live.engine is not None:
+            _obey(live, live.engine, kind, payload)
+
+    async def _command(self, run_id: str, kind: str, payload: dict[str, Value]) -> None:
+        live = self.live.find_run(run_id)
+        if live is not None and live.engine is not None:
+            _obey(live, live.engine, kind, payload)
+        else:
+            await self.pauses.post(kind, run_id, {name: freeze(value) for name, value in payload.items()})
+
+    def _launch(self, prepared: Prepared, request: RunRequest | None = None) -> LiveRun:
+        live, engine = prepared.live, self._engine(prepared)
+        self.live.add(live)
+        live.task = asyncio.create_task(self._run(prepared, engine, request))
+        self._own(live.task)
+        return live
+
+    def _engine(self, prepared: Prepared) -> Engine:
+        """The engine of a run, whose record is kept from now on."""
+        live, version = prepared.live, prepared.version
         engine = Engine(
-            request.version.graph,
+            version.graph,
             prepared.pool,
             self._services,
             RunInfo(
                 run_id=live.run.id,
-                app_id=request.app.id,
-                workflow_id=request.version.workflow_id,
-                user=request.end_user.session_id,
-                conversation_id=None if live.conversation is None else live.conversation.id,
-                history=self._history(request),
+                app_id=live.run.app_id,
+                workflow_id=version.workflow_id,
+                user=prepared.user,
+                conversation_id=live.run.conversation_id,
+                history=prepared.history,
+                forms=RunForms(self._store, self._services.clock, live.run),
+                call_depth=prepared.call_depth,
                 secrets=tuple(
                     str(variable.value)
-                    for variable in request.version.file.environment_variables
+                    for variable in version.file.environment_variables
                     if variable.value_type == "secret" and variable.value
                 ),
             ),
             live.emit,
+            saved=prepared.saved,
         )
         live.engine = engine
         live.listen(prepared.recorder.hear)
-        self.live.add(live)
-        live.task = asyncio.create_task(self._run(request, prepared, engine))
-        self._own(live.task)
-        return live
+        return engine
 
     async def name_conversation(self, app_version: AppVersion, query: str) -> str:
         """A title for a conversation that begins with that query."""
@@ -185,28 +359,30 @@ class Runner:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
 
-    async def _prepare(self, request: RunRequest) -> _Prepared:
+    async def _prepare(self, request: RunRequest) -> Prepared:
         ids, now = self._services.ids, self._services.clock.now()
         version, app = request.version, request.app
-        files = message_files(request.files, version.uploads, ids)
-        inputs = version.start.accept(request.inputs, input_files(ids))
+        end_user_id, account_id = request.owner_ids
+        given = await self.accept(request)
+        files, inputs, used = given.files, given.inputs, given.uploads
         run_id = ids.new()
         conversation, message = None, None
         if request.query is not None:
-            conversation = self._conversation(request, inputs)
+            conversation = self.conversation(request, given.stored_inputs)
             message = Message(
                 id=ids.new(),
                 app_id=app.id,
                 conversation_id=conversation.id,
                 query=request.query,
-                from_source="api",
+                from_source=request.from_source,
                 created_at=now,
                 updated_at=now,
                 parent_message_id=NIL_ID,
                 run_id=run_id,
-                end_user_id=request.end_user.id,
-                invoke_from="service-api",
-                inputs=inputs,
+                end_user_id=end_user_id,
+                account_id=account_id,
+                invoke_from=request.invoke_from,
+                inputs=given.stored_inputs,
             )
         pool = self._pool(request, inputs, files, run_id, conversation)
         shown = {**inputs, **{f"sys.{name}": value for name, value in pool.all("sys").items()}}
@@ -218,53 +394,103 @@ class Runner:
             version=version.label,
             mode=app.mode,
             log_id=ids.new(),
-            triggered_from="app-run",
-            created_from="service-api",
-            created_by_role="end_user",
+            triggered_from=request.triggered_from,
+            created_from=request.created_from,
+            created_by_role="end_user" if account_id is None else "account",
             created_at=now,
             conversation_id=None if conversation is None else conversation.id,
             message_id=None if message is None else message.id,
-            end_user_id=request.end_user.id,
+            end_user_id=end_user_id,
+            account_id=account_id,
             task_id=ids.new(),
             owner_id=self._owner_id,
-            inputs=shown,
+            inputs=without_links(shown) if used else shown,
         )
         variables = await self._variables(request, conversation)
         rows = [message_file(file, message.id, "user", now, ids) for file in files] if message else []
         stored = list(variables.values())
         new_conversation = conversation if request.conversation is None else None
-        await self._store.write(
-            lambda connection: runs.start(connection, new_conversation, message, run, stored, rows)
-        )
+
+        def write(connection: Connection) -> None:
+            runs.start(connection, new_conversation, message, run, stored, rows)
+            stored_files.claim(connection, used, conversation_id=run.conversation_id, run_id=run.id)
+
+        await self._store.write(write)
         for variable in variables.values():
             pool.set(
                 "conversation", variable.name, revive(variable.value), cast(ValueType, variable.value_type)
             )
+        history = self._history(request)
+        for name, count in version.histories.items():
+            pool.set("sys", name, await tell_history(history, count))
         live = LiveRun(run, message, conversation)
         recorder = Recorder(live, variables, store=self._store, clock=self._services.clock, ids=ids)
-        return _Prepared(live, recorder, pool, shown)
+        return Prepared(
+            live=live,
+            recorder=recorder,
+            version=version,
+            pool=pool,
+            user=request.end_user.session_id,
+            inputs=shown,
+            history=history,
+            call_depth=request.call_depth,
+        )
 
-    def _conversation(self, request: RunRequest, inputs: dict[str, Value]) -> Conversation:
+    def conversation(self, request: RunRequest, inputs: dict[str, Value]) -> Conversation:
         """The conversation with this message counted: the one to continue, or a new one."""
         if request.conversation is not None:
             return msgspec.structs.replace(
                 request.conversation, dialogue_count=request.conversation.dialogue_count + 1
             )
         now = self._services.clock.now()
+        end_user_id, account_id = request.owner_ids
         opening = request.version.file.features.get("opening_statement")
         return Conversation(
             id=self._services.ids.new(),
             app_id=request.app.id,
             name=naming.provisional_name(request.query or ""),
-            from_source="api",
+            from_source=request.from_source,
             created_at=now,
             updated_at=now,
-            end_user_id=request.end_user.id,
-            invoke_from="service-api",
+            end_user_id=end_user_id,
+            account_id=account_id,
+            invoke_from=request.invoke_from,
             inputs=inputs,
             introduction=_introduction(opening if isinstance(opening, str) else "", inputs),
             dialogue_count=1,
         )
+
+    async def accept(self, request: RunRequest) -> Given:
+        """Check what a request brings.
+
+        Raises:
+            InvalidRequestError: Files or inputs do not fit the app.
+        """
+        ids, version = self._services.ids, request.version
+        find_upload = await self._uploads(request.app.id, request.end_user.id, request.files, request.inputs)
+        files = message_files(request.files, version.uploads, ids, find_upload)
+        inputs = version.start.accept(request.inputs, input_files(ids, find_upload))
+        uploads = kept_ids([*files, *inputs.values()])
+        return Given(files, inputs, without_links(inputs) if uploads else inputs, uploads)
+
+    async def file_maker(self, app_id: str, end_user_id: str, inputs: Mapping[str, object]) -> MakeFile:
+        """Makes the files of fields that an end user has filled in.
+
+        Args:
+            app_id: The app that asks.
+            end_user_id: Whose uploads may be used.
+            inputs: What was filled in; only uploads that it names are found.
+        """
+        return input_files(self._services.ids, await self._uploads(app_id, end_user_id, (), inputs))
+
+    async def _uploads(
+        self, app_id: str, end_user_id: str, files: Sequence[object], inputs: Mapping[str, object]
+    ) -> FindUpload:
+        """What a request may use of what was uploaded before."""
+        wanted = upload_ids(files, inputs)
+        if self._filing is None or not wanted:
+            return no_upload
+        return await self._filing.finder(app_id, end_user_id, wanted)
 
     def _pool(
         self,
@@ -330,59 +556,75 @@ class Runner:
             for variable in declared
         }
 
-    def _history(self, request: RunRequest) -> NoHistory | _StoredHistory:
+    def _history(self, request: RunRequest) -> History:
+        if request.history is not None:
+            return request.history
         if request.conversation is None:
             return NoHistory()
-        return _StoredHistory(self._store, request.app.id, request.conversation.id)
+        return StoredHistory(self._store, request.app.id, request.conversation.id)
 
-    async def _run(self, request: RunRequest, prepared: _Prepared, engine: Engine) -> None:
-        live, recorder, clock = prepared.live, prepared.recorder, self._services.clock
+    async def _run(self, prepared: Prepared, engine: Engine, request: RunRequest | None) -> None:
+        live = prepared.live
         live.emit(
             RunStarted(
                 run_id=live.run.id,
                 workflow_id=live.run.workflow_id,
-                inputs=prepared.inputs,
+                inputs=dict(prepared.inputs),
                 at=live.run.created_at,
+                reason=prepared.reason,
             )
         )
         try:
-            outcome = await self._outcome(engine, recorder, request, live.run.id)
-            live.error_code = error_code(outcome.cause)
-            live.emit(
-                RunFinished(
-                    run_id=live.run.id,
-                    workflow_id=live.run.workflow_id,
-                    status=outcome.status,
-                    outputs=outcome.outputs,
-                    error=outcome.error,
-                    error_code=live.error_code,
-                    elapsed_time=outcome.elapsed_time,
-                    total_tokens=outcome.usage.total_tokens,
-                    total_steps=outcome.total_steps,
-                    exceptions_count=outcome.exceptions_count,
-                    started_at=live.run.created_at,
-                    at=live.run.finished_at or clock.now(),
-                    files=outcome.files,
-                )
-            )
+            outcome = await self._through(prepared, engine)
+            if outcome.status == "paused":
+                live.paused = self._paused(live.run, outcome)
+                live.emit(live.paused)
+            else:
+                live.error_code = error_code(outcome.cause)
+                live.emit(self._finished(live, outcome))
         finally:
             self.live.remove(live)
             live.end()
-        if request.query is not None and request.conversation is None and request.auto_generate_name:
+        if prepared.reason == "resumption":
+            await self._tell(live.run)
+        is_first = request is not None and request.query is not None and request.conversation is None
+        if request is not None and is_first and request.auto_generate_name:
             await self._name(request, live)
 
-    async def _outcome(
-        self, engine: Engine, recorder: Recorder, request: RunRequest, run_id: str
-    ) -> RunOutcome:
+    async def _through(self, prepared: Prepared, engine: Engine) -> RunOutcome:
+        """Run to the end, or to a pause that lasts: where the answer has come before it, there is none."""
+        live = prepared.live
+        while True:
+            for event in prepared.news:
+                live.emit(event)
+            outcome = await self._outcome(engine, prepared)
+            if not prepared.can_go_on:
+                return outcome
+            try:
+                again = await self.pauses.prepare(live.run.app_id, live.run.id, anyway=False, live=live)
+            except StoreError:
+                log.exception("run %s could not go on yet", live.run.id)
+                return outcome
+            if again is None:
+                return outcome  # it goes on elsewhere
+            live.leave(prepared.recorder.hear)
+            prepared, engine = again, self._engine(again)
+
+    async def _outcome(self, engine: Engine, prepared: Prepared) -> RunOutcome:
         """Run, and have the end on disk; what goes wrong with either is an outcome of its own."""
+        recorder, run_id = prepared.recorder, prepared.live.run.id
         try:
-            outcome = await engine.run()
+            outcome = await engine.run(prepared.answers)
         except Exception as error:  # the border around a whole run
             log.exception("run %s broke", run_id)
             outcome = engine.outcome(NodeFailedError(str(error) or type(error).__name__), 0.0)
-        resources = request.version.feature("retriever_resource").get("enabled")
+        resources = bool(prepared.version.feature("retriever_resource").get("enabled"))
         try:
-            await recorder.finish(outcome, show_resources=bool(resources))
+            if outcome.status == "paused":
+                state = engine.save()
+                prepared.can_go_on = await recorder.pause(outcome, state, show_resources=resources)
+            else:
+                await recorder.finish(outcome, show_resources=resources)
         except Exception as error:  # also a value that cannot be written as JSON
             log.exception("the end of run %s could not be stored", run_id)
             cause = StoreError(f"the end of this run could not be stored: {error}")
@@ -392,6 +634,43 @@ class Runner:
             except StoreError:
                 log.exception("run %s stays without an end until this process is gone", run_id)
         return outcome
+
+    def _finished(self, live: LiveRun, outcome: RunOutcome) -> RunFinished:
+        return RunFinished(
+            run_id=live.run.id,
+            workflow_id=live.run.workflow_id,
+            status=outcome.status,
+            outputs=outcome.outputs,
+            error=outcome.error,
+            error_code=live.error_code,
+            elapsed_time=outcome.elapsed_time,
+            total_tokens=outcome.usage.total_tokens,
+            total_steps=outcome.total_steps,
+            exceptions_count=outcome.exceptions_count,
+            started_at=live.run.created_at,
+            at=live.run.finished_at or self._services.clock.now(),
+            files=outcome.files,
+        )
+
+    def _paused(self, run: Run, outcome: RunOutcome) -> RunPaused:
+        return RunPaused(
+            run_id=run.id,
+            workflow_id=run.workflow_id,
+            reasons=outcome.reasons,
+            outputs=outcome.outputs,
+            elapsed_time=outcome.elapsed_time,
+            total_tokens=outcome.usage.total_tokens,
+            total_steps=outcome.total_steps,
+            started_at=run.created_at,
+            at=self._services.clock.now(),
+        )
+
+    async def _tell(self, run: Run) -> None:
+        """Tell other processes, where somebody may wait for it, that a run has gone on and is done."""
+        try:
+            await self.pauses.tell(run.id)
+        except StoreError as error:  # they look by themselves, too
+            log.warning("other processes could not be told of run %s: %s", run.id, error)
 
     async def _name(self, request: RunRequest, live: LiveRun) -> None:
         """Give a new conversation a better name; trouble leaves it the name that it has."""
@@ -416,22 +695,18 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
 
-class _StoredHistory:
-    """The earlier exchanges of a stored conversation."""
+def _obey(live: LiveRun, engine: Engine, kind: str, payload: Mapping[str, Value]) -> None:
+    match kind, payload:
+        case "stop", {"reason": str(reason)}:
+            live.stop(reason)
+        case "pause", _:
+            engine.pause()
+        case "variables", {"changes": list(changes)}:
+            engine.set_variables(dict(_change(change) for change in changes if isinstance(change, dict)))
 
-    def __init__(self, store: Store, app_id: str, conversation_id: str) -> None:
-        self._store = store
-        self._app_id = app_id
-        self._conversation_id = conversation_id
 
-    async def recent(self, limit: int) -> list[Turn]:
-        """The newest answered exchanges, oldest first."""
-        rows = await self._store.read_quick(
-            lambda connection: messages.list_answered(
-                connection, self._app_id, self._conversation_id, limit=limit
-            )
-        )
-        return [Turn(row.query, row.answer) for row in rows]
+def _change(given: dict[str, Value]) -> tuple[Selector, Value]:
+    return as_selector(given.get("selector")) or (), given.get("value")
 
 
 def error_code(cause: WeftError | None) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ import msgspec
 from weft.clock import Clock, SystemClock
 from weft.egress import Egress, EgressConfig, open_egress
 from weft.errors import ConfigError
+from weft.files import FileLinks, open_file_store
 from weft.ids import Ids, TimeOrderedIds
-from weft.nodes import Limits, Services
+from weft.nodes import Limits, Services, build_node
 from weft.providers import (
     Models,
     ModelsConfig,
@@ -24,23 +26,34 @@ from weft.providers import (
     parse_models_config,
 )
 from weft.retrieval import open_datasets
-from weft.runs.app_version import Catalog
+from weft.runs.annotation_job import AnnotationJobs
+from weft.runs.annotation_reply import AnnotationReplies
+from weft.runs.app_version import BuildNode, Catalog
+from weft.runs.direct_answer import DirectAnswers
+from weft.runs.embedder import find_embedder
+from weft.runs.filing import Filing
 from weft.runs.importing import ServedApp, serve_file
-from weft.runs.keys import admin_password, hash_key, operator_token
+from weft.runs.keys import admin_password, admin_salt, hash_key, operator_token
 from weft.runs.lease import Lease
-from weft.runs.password import hash_password
+from weft.runs.log_index import LogIndexer
+from weft.runs.password import hash_password, is_salted_with
 from weft.runs.people import KnownEndUsers
 from weft.runs.runner import Runner
+from weft.runs.watch import Watch
+from weft.runs.workflow_tools import PublishedWorkflows
 from weft.sandbox import Sandbox, SandboxLimits, open_sandbox
 from weft.settings import Settings, load_server_secret
 from weft.store import (
     Account,
     ApiToken,
     Connection,
+    ObservedStore,
     Store,
     Workspace,
     accounts,
     keys,
+    listening,
+    open_search_index,
     open_store,
     workspaces,
 )
@@ -49,6 +62,10 @@ from weft.tools import Toolbox, parse_tools_config
 WORKSPACE_ID = "00000000-0000-7000-8000-000000000001"
 """The workspace that every data directory begins with."""
 ADMIN_EMAIL = "admin@weft.local"
+LOOK_SECONDS = 1.0
+"""How often to look for what other processes have to say."""
+LOOK_RARELY_SECONDS = 5.0
+"""The same where the database tells of it."""
 
 
 @dataclass(slots=True)
@@ -64,6 +81,14 @@ class Runtime:
     runner: Runner
     secret: str
     """What keys and links are made with."""
+    annotation_replies: AnnotationReplies
+    annotation_jobs: AnnotationJobs
+    direct_answers: DirectAnswers
+    files: Filing
+    watch: Watch
+    """Looks after paused runs, once a server lets it."""
+    has_first_password: bool
+    """Whether the first account's password is still the one that `admin` tells."""
 
     @property
     def clock(self) -> Clock:
@@ -108,6 +133,7 @@ async def open_runtime(
     models: Models | None = None,
     sandbox: Sandbox | None = None,
     egress: Egress | None = None,
+    build: BuildNode = build_node,
 ) -> AsyncIterator[Runtime]:
     """Open the store and whatever else runs need; leaving waits for running answers, within a bound.
 
@@ -118,6 +144,7 @@ async def open_runtime(
         models: Who answers for models; made of the settings unless given.
         sandbox: Where code nodes run; the best that this machine allows unless given.
         egress: Who sends the requests of flows; made of the settings unless given.
+        build: Makes a node of its specification.
 
     Raises:
         ConfigError: A setting cannot be right.
@@ -134,7 +161,10 @@ async def open_runtime(
         ) from error
     secret = load_server_secret(settings)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings.database_url, clock=clock))
+        opened = await stack.enter_async_context(
+            open_store(settings.database_url, clock=clock, search_index=settings.server.search_index)
+        )
+        store = ObservedStore(opened, clock)
         if models is None:
             models = open_models(_models_config(settings), clock=clock)
             stack.push_async_callback(models.close)
@@ -149,10 +179,20 @@ async def open_runtime(
         if egress is None:
             egress = open_egress(_egress_config(settings))
             stack.push_async_callback(egress.close)
-        datasets = open_datasets(settings.datasets)
+        datasets = open_datasets(settings.datasets, vectors=settings.data / "vectors.db")
         stack.push_async_callback(datasets.close)
         tools = Toolbox(parse_tools_config(settings.tools))
         stack.push_async_callback(tools.close)
+        content = await open_file_store(settings.files_url)
+        stack.push_async_callback(content.close)
+        filing = Filing(
+            store,
+            content,
+            FileLinks(secret, clock=clock, base=_public_url(settings)),
+            clock=clock,
+            ids=ids,
+            max_bytes=settings.limits.max_node_file_bytes,
+        )
         services = Services(
             clock=clock,
             ids=ids,
@@ -162,22 +202,62 @@ async def open_runtime(
             egress=egress,
             datasets=datasets,
             tools=tools,
+            files=filing,
         )
-        await _first_rows(store, secret, clock, ids)
+        is_first = await _first_rows(store, secret, clock, ids)
         local = settings.database_url.startswith("sqlite")
         lease = Lease(
             ids.new(), store=store, clock=clock, folder=settings.data / "processes" if local else None
         )
         await lease.open()
         stack.push_async_callback(lease.close)
+        catalog = Catalog(build)
         runner = Runner(
             store,
             services,
             owner_id=lease.process_id,
             max_active_requests=settings.server.max_active_requests,
+            filing=filing,
+            catalog=catalog,
         )
+        tools.workflows = PublishedWorkflows(store, catalog, runner, ids, workspace_id=WORKSPACE_ID)
         stack.push_async_callback(runner.close, settings.server.drain_seconds)
-        yield Runtime(settings, store, models, services, Catalog(), KnownEndUsers(), runner, secret)
+        watch = Watch(
+            runner,
+            store,
+            clock,
+            process_id=lease.process_id,
+            every=LOOK_SECONDS if local else LOOK_RARELY_SECONDS,
+        )
+        await watch.open()
+        stack.push_async_callback(watch.close)
+        await stack.enter_async_context(listening(settings.database_url, watch.rouse, clock=clock))
+        index = open_search_index(settings.database_url) if settings.server.search_index else None
+        indexer = LogIndexer(store, index, clock)
+        await indexer.open()
+        stack.push_async_callback(indexer.close)
+        replies = AnnotationReplies(store, partial(find_embedder, models), clock, ids)
+        jobs = AnnotationJobs(replies, store, clock, ids, lease.process_id)
+        await jobs.open()
+        stack.push_async_callback(jobs.close)
+        direct = DirectAnswers(replies, runner, store, services)
+        stack.push_async_callback(direct.close)
+        yield Runtime(
+            settings,
+            store,
+            models,
+            services,
+            catalog,
+            KnownEndUsers(),
+            runner,
+            secret,
+            replies,
+            jobs,
+            direct,
+            filing,
+            watch,
+            is_first,
+        )
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -185,6 +265,11 @@ def limits_of(settings: Settings) -> Limits:
     known = type(settings.limits).model_fields
     names = (field.name for field in fields(Limits) if field.name in known)
     return Limits(**{name: getattr(settings.limits, name) for name in names})
+
+
+def _public_url(settings: Settings) -> str:
+    """What links begin with, before it is known which port was taken where the settings say any."""
+    return (settings.server.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
 
 
 def _models_config(settings: Settings) -> ModelsConfig:
@@ -234,11 +319,17 @@ def _sandbox_limits(settings: Settings) -> SandboxLimits:
     )
 
 
-async def _first_rows(store: Store, secret: str, clock: Clock, ids: Ids) -> None:
-    """The workspace, its first account and the operator's token, made by whoever opens the data first."""
+async def _first_rows(store: Store, secret: str, clock: Clock, ids: Ids) -> bool:
+    """The workspace, its first account and the operator's token, made by whoever opens the data first.
+
+    Returns:
+        Whether the account still has its first password.
+    """
     now, token, account_id, token_id = clock.now(), operator_token(secret), ids.new(), ids.new()
     known = await store.read_quick(lambda connection: accounts.find_by_email(connection, ADMIN_EMAIL))
-    password = "" if known else await asyncio.to_thread(hash_password, admin_password(secret))
+    password = (
+        "" if known else await asyncio.to_thread(hash_password, admin_password(secret), admin_salt(secret))
+    )
 
     def write(connection: Connection) -> None:
         workspaces.find_or_create(connection, Workspace(WORKSPACE_ID, "Weft", now))
@@ -270,3 +361,4 @@ async def _first_rows(store: Store, secret: str, clock: Clock, ids: Ids) -> None
             )
 
     await store.write(write)
+    return known is None or is_salted_with(known.password_hash or "", admin_salt(secret))

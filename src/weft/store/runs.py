@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import Connection, Double, bindparam, literal, select, update
+from sqlalchemy import BigInteger, Connection, Double, bindparam, literal, select, update
 from sqlalchemy import cast as sql_cast
 
 from weft.errors import NotFoundError
-from weft.store import conversation_variables, conversations, messages, node_executions
-from weft.store.codec import Codec, micros
+from weft.store import conversation_variables, conversations, forms, messages, node_executions, run_states
+from weft.store.codec import Codec, micros, storable
 from weft.store.records import (
     Conversation,
     ConversationVariable,
@@ -21,10 +22,11 @@ from weft.store.records import (
     MessageFile,
     NodeExecution,
     Run,
+    RunState,
 )
 from weft.store.statement import Statement, inserting, updating
+from weft.store.tables import Prose, runs
 from weft.store.tables import messages as messages_table
-from weft.store.tables import runs
 
 ORPHANED = "The server stopped before this run ended."
 """The error of a run whose process died."""
@@ -50,6 +52,30 @@ _FIND = Statement(
     ["app_id", "id"],
 )
 _CLOSE_MESSAGE = updating(messages_table, "status", "error", "updated_at")
+_OWN = updating(runs, "owner_id")
+_SET_MESSAGE = updating(messages_table, "status", "updated_at")
+_IS_PAUSED = (runs.c.id == bindparam("row_id")) & (runs.c.status == "paused")
+_CLAIM = Statement(
+    update(runs)
+    .where(_IS_PAUSED)
+    .ordered_values((runs.c.status, "running"), (runs.c.owner_id, bindparam("owner"))),
+    ["owner", "row_id"],
+)
+_END_PAUSED = Statement(
+    update(runs)
+    .where(_IS_PAUSED)
+    .ordered_values(
+        (runs.c.status, bindparam("new_status")),
+        (runs.c.error, bindparam("new_error", type_=Prose)),
+        (runs.c.finished_at, bindparam("now", type_=BigInteger)),
+    ),
+    ["new_status", "new_error", "now", "row_id"],
+)
+_FIND_BY_TASK = Statement(
+    # Of the few that have not ended, which have an index of their own.
+    select(runs).where(runs.c.finished_at.is_(None)).where(runs.c.task_id == bindparam("task")),
+    ["task"],
+)
 
 
 def start(
@@ -120,6 +146,80 @@ def find(connection: Connection, app_id: str, run_id: str) -> Run | None:
     return None if row is None else CODEC.decode(row)
 
 
+def pause(
+    connection: Connection,
+    run: Run,
+    message: Message | None,
+    state: RunState,
+    awaited: Collection[str],
+    executions: Sequence[NodeExecution] = (),
+    files: Sequence[MessageFile] = (),
+) -> bool:
+    """Store that a run pauses, with all that it needs to go on; it belongs to no process any more.
+
+    Args:
+        connection: In a write.
+        run: The run with status ``paused`` and what `finish` stores.
+        message: Its message, with the answer so far and status ``paused``.
+        state: What it goes on from.
+        awaited: Ids of the forms that it waits for; its other open forms are closed.
+        executions: Node executions that were not stored while the run went on.
+        files: Files that the run has made.
+
+    Returns:
+        Whether a form that it waits for has been answered meanwhile, so that it can go on at once.
+
+    Raises:
+        NotFoundError: The run or the message has not been started.
+    """
+    finish(connection, run, message, executions, files)
+    _OWN.run(connection, None, run.id)
+    run_states.put(connection, state)
+    forms.abandon(connection, run.id, state.created_at, keep=awaited)
+    # After the run's row was changed: an answer that is not seen here comes to find a paused run.
+    return any(
+        form.status != "waiting" for form in forms.list_by_run(connection, run.id) if form.id in awaited
+    )
+
+
+def claim(connection: Connection, run_id: str, owner_id: str) -> bool:
+    """Take over a paused run to let it go on; false if somebody else was faster, or it is not paused."""
+    if _CLAIM.run(connection, owner_id, run_id) == 0:
+        return False
+    node_executions.forget_paused(connection, run_id)
+    return True
+
+
+def end_paused(
+    connection: Connection, run: Run, status: Literal["stopped", "failed"], error: str, now: datetime
+) -> bool:
+    """End a paused run without letting it go on; its message keeps what it has of an answer.
+
+    Returns:
+        Whether it was paused, and so has ended now.
+    """
+    at = micros(now)
+    if _END_PAUSED.run(connection, status, error, at, run.id) == 0:
+        return False
+    if run.message_id is not None:
+        if status == "failed":
+            _CLOSE_MESSAGE.run(connection, "error", storable(error), at, run.message_id)
+        else:
+            _SET_MESSAGE.run(connection, "normal", at, run.message_id)
+    if run.conversation_id is not None:
+        conversations.touch(connection, run.conversation_id, now)
+    node_executions.stop_paused(connection, run.id, now)
+    forms.abandon(connection, run.id, now)
+    run_states.remove(connection, run.id)
+    return True
+
+
+def find_unfinished(connection: Connection, task_id: str) -> Run | None:
+    """The run of that task, if it has not ended."""
+    row = _FIND_BY_TASK.row(connection, storable(task_id))
+    return None if row is None else CODEC.decode(row)
+
+
 def close_orphans(connection: Connection, alive: Collection[str], now: datetime) -> tuple[str, ...]:
     """Close every run that has not ended and whose process is dead, as failed.
 
@@ -153,6 +253,8 @@ def close_orphans(connection: Connection, alive: Collection[str], now: datetime)
     )
     for conversation_id in sorted({row.conversation_id for row in orphans if row.conversation_id}):
         conversations.touch(connection, conversation_id, now)
+    for row in orphans:
+        run_states.remove(connection, row.id)  # it may have paused before
     return tuple(row.id for row in orphans)
 
 

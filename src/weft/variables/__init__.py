@@ -5,6 +5,8 @@ A value is plain Python data (``None``, ``str``, ``bool``, ``int``, ``float``, `
 """
 
 from weft.variables.file import File, FileType, TransferMethod, kind_of, remote_file
+from weft.variables.frozen import freeze, thaw, thaw_all
+from weft.variables.history import history_context, history_runs, history_text
 from weft.variables.pool import MISSING, RESERVED, Missing, VariablePool, walk
 from weft.variables.render import mask_secret, mask_secrets, render_markdown, render_text
 from weft.variables.selector import Selector, as_selector
@@ -39,6 +41,10 @@ __all__ = [
     "coerce",
     "compile_template",
     "element_type",
+    "freeze",
+    "history_context",
+    "history_runs",
+    "history_text",
     "infer_type",
     "kind_of",
     "mask_secret",
@@ -48,6 +54,8 @@ __all__ = [
     "render_markdown",
     "render_text",
     "revive",
+    "thaw",
+    "thaw_all",
     "to_native",
     "walk",
     "zero_value",

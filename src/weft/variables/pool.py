@@ -7,12 +7,13 @@ as the deep copy that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from weft.errors import VariableError
 from weft.variables.file import File
+from weft.variables.frozen import freeze, thaw_all
 from weft.variables.selector import Selector
 from weft.variables.value import Value, ValueType, infer_type
 
@@ -98,6 +99,10 @@ class VariablePool:
         declared = self._types.get(selector)
         return declared if declared is not None else infer_type(self.get(selector))
 
+    def declared_type(self, selector: Selector) -> ValueType | None:
+        """The type that was given along with the value, if one was."""
+        return self._types.get(selector)
+
     def forget(self, node_ids: Iterable[str]) -> None:
         """Drop everything that these nodes have put into this pool."""
         for node_id in node_ids:
@@ -110,6 +115,41 @@ class VariablePool:
     def own(self, node_id: str) -> Mapping[str, Value]:
         """What was put under that first part in this very pool, not in the ones below."""
         return self._values.get(node_id, {})
+
+    def own_values(self) -> dict[str, Value]:
+        """Everything that was put into this very pool, by first part and name."""
+        return {node_id: dict(values) for node_id, values in self._values.items()}
+
+    def save(self, *, without: Collection[str] = ()) -> dict[str, object]:
+        """Values and declared types of this pool as data for JSON; what lies below is not told.
+
+        Args:
+            without: First parts to leave out.
+        """
+        return {
+            "values": {
+                node_id: freeze(values) for node_id, values in self._values.items() if node_id not in without
+            },
+            "types": [
+                [node_id, name, type]
+                for (node_id, name), type in self._types.items()
+                if node_id not in without
+            ],
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Put in what `save` gave, on top of what is there.
+
+        Raises:
+            VariableError: It is nothing that `save` gives.
+        """
+        try:
+            for node_id, values in saved["values"].items():
+                self.update(node_id, thaw_all(values))
+            for node_id, name, type in saved["types"]:
+                self._types[node_id, name] = type
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise VariableError(f"the saved variables cannot be read: {error!r}") from error
 
     def all(self, node_id: str) -> dict[str, Value]:
         """Everything visible under that first part."""

@@ -7,12 +7,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from weft.errors import InvalidRequestError, NotFoundError
+from weft.events import RunPaused
 from weft.runs import AppVersion, LiveRun, RunRequest
 from weft.server.call import CHAT_MODES, Call
+from weft.server.direct_answer import stream_direct, whole_direct
 from weft.server.errors import ApiError, error_response
 from weft.server.reply import SUCCESS, json_reply
-from weft.server.sse import run_error, seconds, stream_run
-from weft.store import Conversation, EndUser, conversations
+from weft.server.speech import find_auto_speaker
+from weft.server.sse import paused_data, run_error, seconds, stream_run
+from weft.store import Conversation, EndUser, Message, conversations
 from weft.wire import ChatRequest, parse_request, parse_uuid
 
 
@@ -26,19 +29,21 @@ async def send(request: Request) -> Response:
     runner = call.runtime.runner
     runner.check_slot(call.app)
     version = await wanted_version(call, chat.workflow_id)
-    conversation = await _conversation(call, chat.conversation_id, user)
-    live = await runner.start(
-        RunRequest(
-            app=call.app,
-            version=version,
-            end_user=user,
-            inputs=chat.inputs,
-            query=chat.query,
-            files=chat.files or (),
-            conversation=conversation,
-            auto_generate_name=chat.auto_generate_name,
-        )
+    conversation = await wanted_conversation(call, chat.conversation_id, user)
+    wanted = RunRequest(
+        app=call.app,
+        version=version,
+        end_user=user,
+        inputs=chat.inputs,
+        query=chat.query,
+        files=chat.files or (),
+        conversation=conversation,
+        auto_generate_name=chat.auto_generate_name,
     )
+    direct = await call.runtime.direct_answers.find(wanted)
+    if direct is not None:
+        return stream_direct(direct) if chat.streaming else whole_direct(direct, call.app.mode)
+    live = await runner.start(wanted)
     if chat.streaming:
         server = call.runtime.settings.server
         return stream_run(
@@ -46,6 +51,7 @@ async def send(request: Request) -> Response:
             user.session_id,
             ping_seconds=server.ping_seconds,
             stop_when_left=server.stop_when_client_leaves,
+            speak=find_auto_speaker(call.runtime.models, version),
         )
     await live.ended()
     return _whole_answer(live, call.app.mode)
@@ -56,7 +62,7 @@ async def stop(request: Request) -> Response:
     call = await Call.begin(request)
     user = await call.end_user(await call.json(), required=True)
     call.check_mode(*CHAT_MODES)
-    stop_task(call, request.path_params["task_id"], user)
+    await stop_task(call, request.path_params["task_id"], user)
     return json_reply(SUCCESS)
 
 
@@ -83,14 +89,17 @@ async def wanted_version(call: Call, workflow_id: str | None) -> AppVersion:
     return version
 
 
-def stop_task(call: Call, task_id: str, user: EndUser) -> None:
+async def stop_task(call: Call, task_id: str, user: EndUser) -> None:
     """Stop a task of this app if this user started it; anything else is passed over in silence."""
-    live = call.runtime.runner.live.find(task_id)
-    if live is not None and live.run.app_id == call.app.id and live.owner == user.id:
-        live.stop()
+    await call.runtime.runner.stop(task_id, app_id=call.app.id, owner_id=user.id)
 
 
-async def _conversation(call: Call, conversation_id: str | None, user: EndUser) -> Conversation | None:
+async def wanted_conversation(call: Call, conversation_id: str | None, user: EndUser) -> Conversation | None:
+    """The conversation that a request goes on with, if any.
+
+    Raises:
+        NotFoundError: It is not one of this user with this app through its API.
+    """
     if conversation_id is None:
         return None
     found = await call.read(
@@ -103,6 +112,8 @@ async def _conversation(call: Call, conversation_id: str | None, user: EndUser) 
 
 def _whole_answer(live: LiveRun, mode: str) -> Response:
     message, run = live.message, live.run
+    if message is not None and live.paused is not None:
+        return _paused_answer(live, message, live.paused, mode)
     if message is None or run.status == "failed":
         status, code, text = run_error(run.error, live.error_code)
         return error_response(status, code, text)
@@ -119,6 +130,23 @@ def _whole_answer(live: LiveRun, mode: str) -> Response:
             "created_at": seconds(message.created_at),
         }
     )
+
+
+def _paused_answer(live: LiveRun, message: Message, paused: RunPaused, mode: str) -> Response:
+    answer = {
+        "id": message.id,
+        "mode": mode,
+        "conversation_id": message.conversation_id,
+        "message_id": message.id,
+        "workflow_run_id": live.run.id,
+        "answer": message.answer,
+        "metadata": message.metadata,
+        "created_at": seconds(message.created_at),
+    }
+    told = paused_data(paused)
+    names = ("paused_nodes", "reasons", "status", "elapsed_time", "total_tokens", "total_steps")
+    data = {**answer, **{name: told[name] for name in names}}
+    return json_reply({"event": "workflow_paused", "task_id": live.task_id, **answer, "data": data})
 
 
 ROUTES = [
