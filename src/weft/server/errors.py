@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import ceil
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from weft.errors import (
     ConflictError,
     CredentialsError,
     ForbiddenError,
+    GraphError,
     InvalidRequestError,
     NotFoundError,
     ProviderError,
@@ -26,6 +28,7 @@ from weft.errors import (
     WeftError,
 )
 from weft.server.json_text import encode
+from weft.server.request_id import TEMPLATE
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ _TABLE: dict[type[BaseException], tuple[int, str]] = {
     RateLimitedError: (429, "rate_limit_error"),
     ProviderError: (400, "completion_request_error"),
     RunError: (400, "invalid_param"),
+    GraphError: (400, "invalid_param"),
     VariableError: (400, "invalid_param"),
 }
 INTERNAL = (500, "internal_server_error", "Internal server error.")
@@ -97,10 +101,12 @@ async def answer_error(request: Request, error: Exception) -> Response:
     status, code, message = describe(error)
     headers: dict[str, str] = {}
     if status == 500:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %s failed", request.method, request.scope.get(TEMPLATE, "none"), exc_info=error)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     retry_after = getattr(error, "retry_after", None)
     if status == 429 and retry_after:
-        headers["Retry-After"] = str(max(1, round(retry_after)))
+        headers["Retry-After"] = str(max(1, ceil(retry_after)))
+    if status == 503:
+        headers["Retry-After"] = "1"
     return error_response(status, code, message, headers)

@@ -9,6 +9,8 @@ Source: Dify service API, event stream.
 from __future__ import annotations
 
 import asyncio
+import logging
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
@@ -23,23 +25,35 @@ from weft.events import (
     ContainerStarted,
     Event,
     FileProduced,
+    FormFilled,
+    FormRequested,
+    FormTimedOut,
     Frame,
     NodeFinished,
     NodeRetried,
     NodeStarted,
+    PauseReason,
     ReasoningStreamed,
     RunFinished,
+    RunPaused,
     RunStarted,
     TextStreamed,
 )
 from weft.runs import LiveRun
+from weft.server.guarded_protocol import abort_of
 from weft.server.json_text import encode
+from weft.server.speech import Speak
+from weft.server.speech_stream import SpeechStream
 from weft.variables import Selector
 from weft.wire import PING, encode_frame
 
+log = logging.getLogger(__name__)
+
+LAST = frozenset({RunFinished, RunPaused})
+"""Types of the events after which a stream has nothing more to tell."""
 _SILENT_TYPES = frozenset({"iteration", "loop", "iteration-start", "loop-start"})
 """Containers tell of themselves in events of their own; the starts inside them are not told."""
-_MAX_WAITING = 16 * 1024 * 1024
+_MAX_WAITING = 8 * 1024 * 1024
 """Bytes that a reader may lag behind before it is dropped; its run goes on."""
 
 
@@ -77,6 +91,11 @@ class Teller:
         if type(event) is TextStreamed:
             return (self._text(event),)
         return self._tell(event)
+
+    def tell_audio(self, audio: bytes | None) -> bytes:
+        """The frame with a piece of the spoken answer; nothing means that no further piece comes."""
+        name = "tts_message_end" if audio is None else "tts_message"
+        return self._event(name, audio=b64encode(audio or b"").decode())
 
     def _text(self, event: TextStreamed) -> bytes:
         selector = self._selectors.get(event.selector)
@@ -122,6 +141,19 @@ class Teller:
                 )
             case RunFinished():
                 yield from self._finished(event)
+            case FormRequested():
+                yield self._run_event("human_input_required", form_data(event))
+            case FormFilled():
+                yield self._run_event("human_input_form_filled", _form_filled(event))
+            case FormTimedOut():
+                data = {
+                    "node_id": event.node_id,
+                    "node_title": event.node_title,
+                    "expiration_time": seconds(event.expires_at),
+                }
+                yield self._run_event("human_input_form_timeout", data)
+            case RunPaused():
+                yield self._run_event("workflow_paused", paused_data(event))
             case _:
                 return
 
@@ -184,9 +216,20 @@ class FrameStream(Response):
     Args:
         ping_seconds: Time between keep-alive frames.
         on_leave: Called once when nothing more is sent; true if the reader left before the end.
+        ping: The keep-alive frame.
+        headers: Sent besides those that every stream has.
     """
 
-    def __init__(self, *, ping_seconds: float, on_leave: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        *,
+        ping_seconds: float,
+        on_leave: Callable[[bool], None],
+        ping: bytes = PING,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._ping_frame = ping
+        self._head = [*_HEAD, *headers]
         self.background = None
         self._ping_seconds = ping_seconds
         self._on_leave: Callable[[bool], None] | None = on_leave
@@ -195,6 +238,8 @@ class FrameStream(Response):
         self._ended = False
         self._left = False
         self._wake: asyncio.Future[None] | None = None
+        self._abort: Callable[[], None] | None = None
+        self._is_sending = False
 
     def put(self, frames: Iterable[bytes]) -> None:
         """Add frames to send."""
@@ -203,11 +248,15 @@ class FrameStream(Response):
         for frame in frames:
             self._waiting.append(frame)
             self._size += len(frame)
-        if self._size > _MAX_WAITING:
+        if self._size > _MAX_WAITING and self._is_sending:  # what nobody has begun to send is no lag
             # Sending may wait for this reader for ever, so what it has missed is given up here.
+            log.warning("a reader lags %d bytes behind and is dropped; its run goes on", self._size)
             self._left = True
             self._waiting.clear()
-            asyncio.get_running_loop().call_soon(self._let_go)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._let_go)
+            if self._abort is not None:
+                loop.call_soon(self._abort)  # with all that waits in the connection
         self._rouse()
 
     def end(self) -> None:
@@ -218,6 +267,7 @@ class FrameStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send frames as they come, and a ping every so often."""
         loop = asyncio.get_running_loop()
+        self._abort = abort_of(scope)
         self._timer = loop.call_later(self._ping_seconds, self._ping)
         watch: asyncio.Task[None] | None = None
         begun = False
@@ -226,12 +276,14 @@ class FrameStream(Response):
                 if self._waiting or self._ended:
                     if not begun:  # not before there is something to say, so that both leave together
                         begun = True
-                        await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
+                        await send({"type": "http.response.start", "status": 200, "headers": self._head})
                     body, last = b"".join(self._waiting), self._ended
                     self._waiting.clear()
                     self._size = 0
                     # The end may come while this waits for the reader; then there is more to send.
+                    self._is_sending = True
                     await send({"type": "http.response.body", "body": body, "more_body": not last})
+                    self._is_sending = False
                     if last:
                         break
                 else:
@@ -255,7 +307,7 @@ class FrameStream(Response):
             tell(self._left)
 
     def _ping(self) -> None:
-        self.put((PING,))
+        self.put((self._ping_frame,))
         self._timer = asyncio.get_running_loop().call_later(self._ping_seconds, self._ping)
 
     async def _watch(self, receive: Receive) -> None:
@@ -271,12 +323,24 @@ class FrameStream(Response):
             self._wake.set_result(None)
 
 
-def stream_run(live: LiveRun, user: str, *, ping_seconds: float, stop_when_left: bool) -> FrameStream:
-    """The stream of a run that is about to begin; the run goes on when its reader leaves."""
+def stream_run(
+    live: LiveRun, user: str, *, ping_seconds: float, stop_when_left: bool, speak: Speak | None = None
+) -> FrameStream:
+    """The stream of a run that is about to begin; the run goes on when its reader leaves.
+
+    Args:
+        live: The run.
+        user: The caller's name for the end user.
+        ping_seconds: Time between keep-alive frames.
+        stop_when_left: Stop the run when its reader leaves.
+        speak: Says the answer while it is written; its audio is told in between and after the end.
+    """
     teller = Teller(live, user)
 
     def leave(left: bool) -> None:
-        live.leave(hear)
+        live.leave(listener)
+        if speech is not None:
+            speech.close()
         if left and stop_when_left:
             live.stop("The client left.")
 
@@ -288,10 +352,25 @@ def stream_run(live: LiveRun, user: str, *, ping_seconds: float, stop_when_left:
             stream.put(teller.tell(event))
             told = True
         finally:
-            if not told or type(event) is RunFinished:
-                stream.end()
+            if not told or (type(event) is not TextStreamed and type(event) in LAST):
+                end()
 
-    live.listen(hear)
+    def hear_aloud(event: Event) -> None:
+        if speech is not None and type(event) is TextStreamed:
+            speech.hear(event.text)
+        hear(event)
+
+    def end_speech() -> None:
+        stream.put((teller.tell_audio(None),))
+        stream.end()
+
+    listener, end, speech = hear, stream.end, None
+    if speak is not None:
+        speech = SpeechStream(
+            speak, tell=lambda audio: stream.put((teller.tell_audio(audio),)), ended=end_speech
+        )
+        listener, end = hear_aloud, speech.finish
+    live.listen(listener)
     return stream
 
 
@@ -317,6 +396,53 @@ def started_data(event: RunStarted) -> dict[str, object]:
     }
 
 
+def form_data(event: FormRequested) -> dict[str, object]:
+    """What is told of a form that waits."""
+    return {
+        "form_id": event.form_id,
+        "node_id": event.node_id,
+        "node_title": event.node_title,
+        "form_content": event.content,
+        "inputs": event.inputs,
+        "actions": event.actions,
+        "display_in_ui": event.display_in_ui,
+        "form_token": event.token,
+        "resolved_default_values": event.resolved_defaults,
+        "expiration_time": seconds(event.expires_at),
+    }
+
+
+def paused_data(event: RunPaused) -> dict[str, object]:
+    """What is told of a run that waits."""
+    return {
+        "workflow_run_id": event.run_id,
+        "paused_nodes": [reason.node_id for reason in event.reasons if reason.node_id],
+        "outputs": event.outputs,
+        "reasons": [_reason(reason) for reason in event.reasons],
+        "status": "paused",
+        "created_at": seconds(event.started_at),
+        "elapsed_time": event.elapsed_time,
+        "total_tokens": event.total_tokens,
+        "total_steps": event.total_steps,
+    }
+
+
+def _reason(reason: PauseReason) -> dict[str, object]:
+    form = {} if reason.form is None else form_data(reason.form)
+    return {"TYPE": reason.type, **form, "node_id": reason.node_id, "node_title": reason.node_title}
+
+
+def _form_filled(event: FormFilled) -> dict[str, object]:
+    return {
+        "node_id": event.node_id,
+        "node_title": event.node_title,
+        "rendered_content": event.rendered_content,
+        "action_id": event.action_id,
+        "action_text": event.action_text,
+        "submitted_data": event.submitted,
+    }
+
+
 def _node_started(event: NodeStarted) -> dict[str, object]:
     return {
         "id": event.execution_id,
@@ -331,7 +457,7 @@ def _node_started(event: NodeStarted) -> dict[str, object]:
         "extras": event.extras,
         "iteration_id": event.frame.iteration_id,
         "loop_id": event.frame.loop_id,
-        "agent_strategy": None,
+        "agent_strategy": event.agent_strategy,
     }
 
 
