@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from benchmarks._harness import Figure, Options, Result
+from weft.client import AsyncClient
 from weft.clock import SystemClock
 from weft.ids import TimeOrderedIds
+from weft.runs import hash_key, open_runtime
+from weft.server import serving
 from weft.sessions import (
     Message,
     RunOutput,
@@ -23,14 +27,19 @@ from weft.sessions import (
     WorkflowSession,
     open_session_store,
 )
+from weft.settings import Settings
 from weft.store import (
+    ApiToken,
     App,
     Connection,
     Conversation,
+    EndUser,
     Run,
     Workspace,
     apps,
     conversations,
+    end_users,
+    keys,
     messages,
     open_store,
     runs,
@@ -42,6 +51,7 @@ QUESTION = "What does it cost to add a run to a session, and to read the last th
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _IDS = TimeOrderedIds()
+_KEY = "app-bench"
 _TEXT = "Some text of a hundred characters or so, as people and models write it: neither long nor short. "
 
 
@@ -55,6 +65,7 @@ async def run(options: Options) -> list[Result]:
             with open_session_store(place) as store:
                 results.append(_stored(f"{name}, {turns} runs", store, turns, options))
         results.append(await _conversation(f"sqlite:///{folder}/weft.db", turns, options))
+        results.append(await _over_http(Path(folder) / "data", turns, options))
     return results
 
 
@@ -167,6 +178,56 @@ async def _conversation(url: str, turns: int, options: Options) -> Result:
             figures["chat_history_of_20"].append((time.perf_counter() - told) * 1e3)
     kept = {name: Figure("ms", tuple(values)) for name, values in figures.items()}
     return Result(f"conversation, sqlite, {turns} turns", kept)
+
+
+async def _over_http(data: Path, turns: int, options: Options) -> Result:
+    """The same conversation, asked for at a server in this process, over a connection of loopback."""
+    settings = Settings(data=data, port=0)
+    async with open_runtime(settings) as runtime, serving(runtime, version="bench") as served:
+        workspace = Workspace(_IDS.new(), "bench", _BEGIN)
+        app = App(_IDS.new(), workspace.id, "bench", "advanced-chat", _BEGIN, _BEGIN)
+        user = EndUser(_IDS.new(), workspace.id, app.id, "ada", _BEGIN, _BEGIN)
+        conversation = Conversation(
+            _IDS.new(),
+            app.id,
+            "A talk",
+            "api",
+            _BEGIN,
+            _BEGIN,
+            end_user_id=user.id,
+            invoke_from="service-api",
+        )
+        key = ApiToken(_IDS.new(), "app", hash_key(_KEY), _KEY[-4:], _BEGIN, app_id=app.id)
+
+        def fill(connection: Connection) -> None:
+            workspaces.find_or_create(connection, workspace)
+            apps.create(connection, app)
+            keys.create(connection, key)
+            end_users.find_or_create(connection, user)
+            conversations.insert(connection, conversation)
+            for number in range(turns):
+                message, stored = _turn(conversation, number)
+                runs.start(connection, None, message, stored)
+                messages.update_result(connection, message)
+
+        await runtime.store.write(fill)
+        times = options.pick(200, 20)
+        figures: dict[str, list[float]] = {"last_3_history": [], "newest_20_runs": []}
+        async with AsyncClient(served.service_api, _KEY) as client:
+            session = client.session(conversation.id, user="ada")
+            await session.get_workflow_history(3)
+            for _ in range(times):
+                began = time.perf_counter()
+                assert len(await session.get_workflow_history(3)) == 3
+                told = time.perf_counter()
+                await session.get_runs(limit=20)
+                figures["last_3_history"].append((told - began) * 1e3)
+                figures["newest_20_runs"].append((time.perf_counter() - told) * 1e3)
+            began = time.perf_counter()
+            await session.load()
+            whole = [time.perf_counter() - began]
+    kept = {name: Figure("ms", tuple(values)) for name, values in figures.items()}
+    return Result(f"over HTTP, sqlite, {turns} turns", {**kept, "whole_session": Figure("s", tuple(whole))})
 
 
 def _turn(conversation: Conversation, number: int) -> tuple[StoredMessage, Run]:

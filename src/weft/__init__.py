@@ -1,7 +1,8 @@
 """Weft runs Dify-compatible chatflows in one process and keeps every conversation.
 
-The names here are the public ones for programs: the typed clients and the errors. Everything else is found in
-the room that it belongs to. They are imported when first used, so that `import weft` costs nothing.
+The names here are the public ones for programs: the typed clients, workflow sessions and the errors.
+Everything else is found in the room that it belongs to. They are imported when first used, so that
+`import weft` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from weft.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from weft.client import AsyncClient as AsyncClient
+    from weft.client import AsyncConsoleClient as AsyncConsoleClient
     from weft.client import Client as Client
+    from weft.client import ConsoleClient as ConsoleClient
     from weft.errors import ArchiveError as ArchiveError
     from weft.errors import BadReplyError as BadReplyError
     from weft.errors import CodeFailedError as CodeFailedError
@@ -48,13 +51,16 @@ if TYPE_CHECKING:
     from weft.errors import UnsupportedNodeError as UnsupportedNodeError
     from weft.errors import VariableError as VariableError
     from weft.errors import WeftError as WeftError
+    from weft.sessions import WorkflowSession as WorkflowSession
 
-_CLIENTS = ("AsyncClient", "Client")
+_CLIENTS = ("AsyncClient", "AsyncConsoleClient", "Client", "ConsoleClient")
 
 
 def __getattr__(name: str) -> object:
     if name in _CLIENTS:
         return getattr(import_module("weft.client"), name)
+    if name == "WorkflowSession":
+        return getattr(import_module("weft.sessions"), name)
     errors = import_module("weft.errors")
     if name in errors.__all__:
         return getattr(errors, name)
@@ -62,4 +68,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_CLIENTS, *import_module("weft.errors").__all__})
+    return sorted({*globals(), *_CLIENTS, "WorkflowSession", *import_module("weft.errors").__all__})

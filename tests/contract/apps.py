@@ -101,6 +101,33 @@ def if_else(id: str, **cases: tuple[str, str, str]) -> Data:
     )
 
 
+def human(id: str, content: str = "Well?", **data: Any) -> Data:
+    """A person who is asked for a name and a note, and approves or rejects."""
+    return node(
+        id,
+        "human-input",
+        **{
+            "delivery_methods": [{"id": "1", "type": "webapp", "enabled": True, "config": {}}],
+            "form_content": content,
+            "inputs": [
+                {"type": "text_input", "output_variable_name": "name", "default": None},
+                {
+                    "type": "paragraph",
+                    "output_variable_name": "note",
+                    "default": {"type": "variable", "selector": ["sys", "query"], "value": ""},
+                },
+            ],
+            "user_actions": [
+                {"id": "approve", "title": "Approve", "button_style": "primary"},
+                {"id": "reject", "title": "Reject", "button_style": "default"},
+            ],
+            "timeout": 36,
+            "timeout_unit": "hour",
+            **data,
+        },
+    )
+
+
 def assign(id: str, *items: tuple[str, str, Any], inside: str | None = None, **data: Any) -> Data:
     """Assignments (target, operation, value); a value of the form ``{path}`` is a variable."""
     return node(

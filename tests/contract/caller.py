@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any, Self
 from uuid import UUID
 
 import aiohttp
+
+from tests.contract.document import event_problems, problems
 
 BOUND = 10.0
 """Seconds that any single wait may take; only a broken server takes as long."""
@@ -77,13 +80,17 @@ class Caller:
             self._session.request(
                 method,
                 self.url + path,
-                data=data,
+                data=None if data is None else io.BytesIO(data),
                 params={name: str(value) for name, value in (query or {}).items()},
                 headers=sent,
                 skip_auto_headers=("content-type",),
             ) as response,
         ):
-            return Reply(response.status, response.headers.copy(), await response.read())
+            reply = Reply(response.status, response.headers.copy(), await response.read())
+        if method != "HEAD":
+            found = problems(method, f"/v1{path}", reply.status, reply.headers, reply.body)
+            assert not found, found  # it is not as the server's own document says
+        return reply
 
     async def get(self, path: str, **query: str | int) -> Reply:
         return await self.call("GET", path, query=query)
@@ -133,6 +140,22 @@ class Caller:
         """The stream of a workflow app."""
         return self.stream_of("/workflows/run", {"inputs": dict(inputs or {}), "user": user})
 
+    def events(self, run_id: str, *, user: str = "u1", **query: str) -> Stream:
+        """The stream of a run that is joined again."""
+        asked = "&".join(f"{name}={value}" for name, value in {"user": user, **query}.items())
+        return Stream(self._session, f"{self.url}/workflow/{run_id}/events?{asked}", self.key, {}, gets=True)
+
+    async def joined(self, run_id: str, *, user: str = "u1", **query: str) -> Stream:
+        """The same, read to its end."""
+        async with self.events(run_id, user=user, **query) as stream:
+            await stream.rest()
+        return stream
+
+    async def fill(self, token: str, action: str = "approve", *, user: str = "u1", **inputs: object) -> Reply:
+        """Fill a form in."""
+        body = {"user": user, "inputs": inputs, "action": action}
+        return await self.post(f"/form/human_input/{token}", body)
+
     def stream_of(self, path: str, body: Mapping[str, object]) -> Stream:
         """The stream that a path answers with."""
         return Stream(self._session, self.url + path, self.key, {**body, "response_mode": "streaming"})
@@ -172,16 +195,20 @@ class Stream:
     """Those read so far."""
     pings: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    gets: bool = False
+    """Get it instead of posting the body."""
     _buffer: bytes = b""
     _response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> Self:
         async with asyncio.timeout(BOUND):
-            self._response = await self.session.post(
-                self.url,
-                data=json.dumps(self.body).encode(),
-                headers={**JSON, "authorization": f"Bearer {self.key}"},
-            )
+            authorized = {"authorization": f"Bearer {self.key}"}
+            if self.gets:
+                self._response = await self.session.get(self.url, headers=authorized)
+            else:
+                self._response = await self.session.post(
+                    self.url, data=json.dumps(self.body).encode(), headers={**JSON, **authorized}
+                )
         if self._response.status != 200:
             text = await self._response.read()
             raise AssertionError(f"no stream but {self._response.status}: {text!r}")
@@ -209,6 +236,7 @@ class Stream:
         assert frame.startswith(b'data: {"'), frame
         assert b"\n" not in frame, frame
         event = json.loads(frame[6:])
+        assert not (found := event_problems(event)), found
         self.events.append(event)
         return event  # type: ignore[no-any-return]  # decoded JSON
 

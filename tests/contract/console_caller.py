@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from tests.contract.caller import BOUND, JSON, Reply
+from tests.contract.document import problems
 from tests.contract.house import House
 from weft.runs import WORKSPACE_ID, hash_password
 from weft.store import Account, AccountRole, Connection, Workspace, accounts, workspaces
@@ -56,7 +57,11 @@ class ConsoleCaller:
                 skip_auto_headers=("content-type",),
             ) as response,
         ):
-            return Reply(response.status, response.headers.copy(), await response.read())
+            reply = Reply(response.status, response.headers.copy(), await response.read())
+        if method != "HEAD":
+            found = problems(method, f"/console/api{path}", reply.status, reply.headers, reply.body)
+            assert not found, found  # it is not as the server's own document says
+        return reply
 
     async def get(self, path: str, **query: str | int) -> Reply:
         return await self.call("GET", path, query=query)

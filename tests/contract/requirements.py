@@ -11,6 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tests.archive.requirements import ARCHIVE
+from tests.contract.console_requirements import CONSOLE, CONSOLE_DIVERGENCE
+from tests.sessions.requirements import DIVERGENCE as SESSION_DIVERGENCE
+from tests.sessions.requirements import SESSIONS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
@@ -25,16 +30,7 @@ class Requirement:
     """How we differ from the original on purpose."""
 
 
-UPLOADS: Final = "uploads of files are not built"
-AUDIO: Final = "speech is not built"
-FEEDBACK: Final = "feedback is not built"
-SUGGESTIONS: Final = "suggested questions are not built"
-ANNOTATIONS: Final = "annotations are not built"
-END_USERS: Final = "the end user endpoint is not built"
-COMPLETION: Final = "completion apps are not built"
-FORMS: Final = "human input is not built"
-TRIGGERS: Final = "trigger nodes are not built"
-COMMANDS: Final = "no caller can pause a run or change its variables from outside"
+COMPLETION: Final = "exports of completion apps cannot be run"
 
 _API: Final[Mapping[int | str, str]] = {
     # Transport and keys
@@ -369,25 +365,15 @@ _LATER: Final[Mapping[str, str]] = {
     **{
         f"api-{row}": reason
         for rows, reason in (
-            ((59, 60, 63, *range(156, 173)), UPLOADS),
-            (range(173, 183), AUDIO),
-            ((82, *range(192, 209)), ANNOTATIONS),
-            (range(127, 137), FEEDBACK),
-            (range(137, 143), SUGGESTIONS),
-            ((190, 191), END_USERS),
-            ((211, 231, 232), COMPLETION),
-            (range(233, 251), FORMS),
+            ((231,), COMPLETION),
         )
         for row in rows
     },
-    "dsl-19a": TRIGGERS,
-    "dsl-31": COMMANDS,
-    "dsl-32": FORMS,
-    "dsl-33": COMMANDS,
-    "dsl-123": FORMS,
 }
 
 _DIVERGENCE: Final[Mapping[str, str]] = {
+    **CONSOLE_DIVERGENCE,
+    **SESSION_DIVERGENCE,
     "api-10": "The original answers an HTML page.",
     "api-12": "The original answers an HTML page.",
     "api-19": "The original fails with 500.",
@@ -405,6 +391,15 @@ _DIVERGENCE: Final[Mapping[str, str]] = {
     "api-147": "The original answers 400 with an empty text.",
     "api-149": "The original words it differently.",
     "api-151": "The original prints its programming language's form.",
+    "api-173": "The original answers bad_request_key_error.",
+    "api-174": "The original refuses the type audio/mpeg.",
+    "api-181": "The original answers 200 with null.",
+    "api-182": "The original speaks where the call names a voice.",
+    "api-194": "The original says that more follow when the last page is exactly full.",
+    "api-198": "The original changes any app's annotation.",
+    "api-202": "The original's parameters do not tell that annotations answer.",
+    "api-206": "The original demands the settings for switching off too, and never ends where it was off.",
+    "api-207": "The original fails with 500.",
     "api-209": "The original of 1.12 sends inputs and outputs as JSON text.",
     "api-210": "The original of 1.12 answers 200 with nulls.",
     "api-213": "The original logs runs of workflow apps only.",
@@ -417,6 +412,9 @@ def _rows() -> Iterator[Requirement]:
     for prefix, source, sentences in (
         ("api", "Dify service API", _API),
         ("dsl", "Dify DSL", _DSL),
+        ("sessions", "Workflow sessions", SESSIONS),
+        ("archive", "Conversation log guide", ARCHIVE),
+        ("console", "Dify console API", CONSOLE),
     ):
         for row, sentence in sentences.items():
             id = f"{prefix}-{row}"

@@ -305,6 +305,29 @@ async def test_a_node_that_waits_for_an_island_does_not_run(house: House) -> Non
     assert (stream.started, stream.finished["outputs"]) == (["start"], {})
 
 
+@pytest.mark.requirement("dsl-19a")
+async def test_what_only_another_root_leads_to_is_left_out(house: House) -> None:
+    caller = await house.serve(
+        workflow(
+            [
+                start(),
+                node("hook", "trigger-webhook"),
+                node("clock", "trigger-schedule"),
+                template("private", "private"),
+                template("shared", "shared"),
+                end(private="private.output", shared="shared.output"),
+            ],
+            "start > shared > end",
+            "hook > private > shared",
+            "clock > shared",
+        ),
+        "three roots",
+    )
+    stream = await caller.ran()
+    assert stream.started == ["start", "shared", "end"]
+    assert stream.finished["outputs"] == {"private": None, "shared": "shared"}
+
+
 @pytest.mark.requirement("dsl-20")
 async def test_a_failure_without_a_strategy_fails_the_run(house: House) -> None:
     caller = await house.serve(

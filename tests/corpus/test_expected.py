@@ -93,7 +93,7 @@ def cases(kind: str) -> list[Any]:
         return []
     found = []
     for case in json.loads((ROOT / "expected.json").read_text(encoding="utf-8"))["cases"]:
-        if case.get("kind", "graph") != kind:
+        if ("steps" if "steps" in case else case.get("kind", "graph")) != kind:
             continue
         lacking = missing({case["node"]["type"]} if kind == "node" else node_types(content(case)))
         marks = [pytest.mark.skip(reason=f"needs {', '.join(lacking)}")] if lacking else []
@@ -279,6 +279,36 @@ def check_containers(stream: Stream, expected: Mapping[str, Any]) -> None:
         assert stream.one("iteration_completed")["data"]["steps"] == expected["iteration"]["steps"]
         indices = [event["data"]["index"] for event in stream.of("iteration_next")]
         assert indices == expected["iteration"]["next_indices"]
+
+
+# Runs that a person has a part in
+
+
+@pytest.mark.parametrize("case", cases("steps"))
+async def test_what_a_person_does_leads_where_it_is_known_to_lead(case: Case, house: House) -> None:
+    caller = await house.serve(content(case), case["id"])
+    form: dict[str, Any] = {}
+    run_id = ""
+    for step in case["steps"]:
+        expected = step.get("expect", {})
+        if step["do"] == "run":
+            stream = await caller.ran(step.get("inputs", case.get("inputs", {})))
+            form = stream.one("human_input_required")["data"]
+            run_id = stream.events[0]["workflow_run_id"]
+            assert stream.one("workflow_paused")["data"]["status"] == expected["status"]
+            assert set(expected.get("form_has", ())) <= set(form)
+            assert [action["id"] for action in form["actions"]] == expected.get(
+                "actions", [action["id"] for action in form["actions"]]
+            )
+            assert form["display_in_ui"] is expected.get("display_in_ui", form["display_in_ui"])
+            assert form["form_token"]
+            assert form["expiration_time"] > 0
+            continue
+        assert step["do"] == "submit"
+        reply = await caller.fill(form["form_token"], step["action"], **step.get("inputs", {}))
+        assert (reply.status == 200) is expected.get("accepted", True)
+        if "status" in expected:
+            check_outcome((await caller.joined(run_id, continue_on_pause="true")).finished, expected)
 
 
 @pytest.mark.parametrize("case", cases("node"))

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.engine.harness import (
+    Data,
     Gate,
     answer,
     assign,
@@ -20,6 +21,7 @@ from tests.engine.harness import (
     fail,
     give,
     inside,
+    iteration,
     llm,
     loop,
     start,
@@ -523,6 +525,47 @@ async def test_a_failed_run_keeps_its_partial_answer_and_its_error(house: House)
     finished = heard.events[-1]
     assert isinstance(finished, RunFinished)
     assert (finished.status, finished.error, finished.error_code) == ("failed", "boom", None)
+
+
+@pytest.mark.parametrize("box", [loop(2), iteration("items.x", "n.x")])
+async def test_a_failure_of_a_model_inside_a_container_keeps_its_code(house: House, box: Data) -> None:
+    def refuse(_: Context) -> None:
+        raise CredentialsError("no key", provider="openai")
+
+    version = await house.serve(
+        {"start": start(), "items": give(x=["a"]), "box": box, **inside("box", n=do(refuse))},
+        "start > items > box",
+        "box_start > n",
+    )
+    heard = await house.ask(version)
+    finished = heard.events[-1]
+    assert isinstance(finished, RunFinished)
+    assert (finished.error, finished.error_code) == ("no key", "provider_not_initialize")
+    types = {row.node_id: row.error for row in await house.execution_rows(heard)}
+    assert (types["n"], types["box"]) == ("no key", "no key")
+
+
+async def test_a_run_says_who_asked_for_it_and_how(house: House) -> None:
+    version = await house.serve({"start": start(), "a": answer("Hi {{#sys.user_id#}}")}, "start > a")
+    heard = await house.ask(
+        version,
+        invoke_from="debugger",
+        created_from="debugger",
+        triggered_from="debugging",
+        account_id="00000000-0000-7000-8000-00000000cccc",
+    )
+    run, message = await house.run_row(heard), await house.message_row(heard)
+    conversation = await house.conversation_row(heard)
+    assert (run.created_from, run.triggered_from, run.created_by_role) == (
+        "debugger",
+        "debugging",
+        "account",
+    )
+    for row in (run, message, conversation):
+        assert (row.end_user_id, row.account_id) == (None, "00000000-0000-7000-8000-00000000cccc")
+    for said in (message, conversation):
+        assert (said.invoke_from, said.from_source) == ("debugger", "console")
+    assert (heard.live.owner, heard.answer) == ("00000000-0000-7000-8000-00000000cccc", "Hi ada")
 
 
 async def test_a_stopped_run_keeps_its_partial_answer_and_is_no_error(house: House) -> None:

@@ -157,6 +157,59 @@ async def test_what_is_read_in_part_is_what_the_whole_session_says(records: Stor
         assert await getattr(stored, name)(**wanted) == getattr(whole, name)(**wanted), (name, wanted)
 
 
+async def test_runs_come_in_pages_and_know_what_came_after_them(records: Store, talk: Talk) -> None:
+    parent = None
+    for number in range(12):
+        talk.turn(f"q{number}", f"a{number}", parent=parent)
+        if number % 4 == 3:
+            parent = talk.messages[number // 4].id
+    stored, _ = await opened(records, talk)
+    whole = (await stored.load()).runs
+    assert {run.status for run in whole} == {RunStatus.regenerated, RunStatus.completed}
+    for size in (1, 2, 5, 12, 200):
+        found: list[object] = []
+        before = None
+        while True:
+            page = await stored.get_runs(before, size)
+            assert len(page.runs) <= size
+            found = [*page.runs, *found]
+            if not page.has_more:
+                break
+            before = page.runs[0].run_id
+        assert found == whole
+    message = talk.messages[2].id
+    assert (await stored.get_runs(message, 5)).runs == tuple(whole[:2])
+    with pytest.raises(NotFoundError, match="Workflow run not found"):
+        await stored.get_runs("nobody")
+
+
+async def test_a_session_is_loaded_in_part(records: Store, talk: Talk) -> None:
+    for number in range(5):
+        talk.turn(f"q{number}", f"a{number}")
+    talk.files = [talk.rows.file(talk.messages[4])]
+    stored, reader = await opened(records, talk)
+    whole = await stored.load()
+    reader.read = 0
+    last = await stored.load(2)
+    assert (reader.read, last.runs) == (2, whole.runs[3:])
+    assert (last.user_id, last.created_at, last.workflow_data) == (
+        whole.user_id,
+        whole.created_at,
+        whole.workflow_data,
+    )
+    assert set(whole.session_data) - set(last.session_data) == {"session_metrics", "images"}
+    for count in (0, -1):
+        assert (await stored.load(count)).runs == []
+    quiet = (await stored.load(messages=False)).runs[4]
+    assert (quiet.step_executor_runs, quiet.step_results) == (None, whole.runs[4].step_results)
+    stepless = (await stored.load(1, steps=False)).runs[0]
+    assert (stepless.step_executor_runs, stepless.step_results) == (whole.runs[4].step_executor_runs, [])
+    bare = await stored.load(steps=False, messages=False)
+    assert bare.get_workflow_history() == whole.get_workflow_history()
+    assert (bare.runs[4].images, stepless.images) == (None, whole.runs[4].images)
+    assert len((await stored.load(99)).runs) == 5
+
+
 async def test_arguments_are_refused_as_the_session_refuses_them(records: Store, talk: Talk) -> None:
     stored, _ = await opened(records, talk)
     assert await stored.get_messages() == []

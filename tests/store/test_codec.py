@@ -48,8 +48,12 @@ PAIRS = [
 ]
 
 
+BOOKKEEPING = {"run_counts", "run_changes", "search_queue", "search_skipped", "search_state"}
+"""Tables that only the database's triggers and the log pages know."""
+
+
 def test_every_table_has_a_record() -> None:
-    assert {table.name for _, table in PAIRS} == set(tables.metadata.tables)
+    assert {table.name for _, table in PAIRS} | BOOKKEEPING == set(tables.metadata.tables)
 
 
 @pytest.mark.parametrize(("record", "table"), PAIRS, ids=lambda value: str(value))

@@ -5,15 +5,35 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from tests.store.conftest import FrozenClock
+from tests.store.rows import Rows, at
 from weft.errors import MigrationError
-from weft.store import Connection, Store, migrate, migration, migrations, open_store
-from weft.store.tables import metadata
+from weft.store import (
+    Connection,
+    LogEntry,
+    LogFilter,
+    LogPage,
+    Store,
+    apps,
+    end_users,
+    logs,
+    migrate,
+    migration,
+    migrations,
+    open_search_index,
+    open_store,
+    runs,
+    workspaces,
+)
+from weft.store.sqlite import engine
+from weft.store.tables import metadata, postgres_metadata
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +52,7 @@ UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace
 """
-SQLITE_OBJECTS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+SQLITE_OBJECTS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'trigger'"
 
 
 def schema(connection: Connection) -> dict[str, str]:
@@ -44,10 +64,13 @@ def schema(connection: Connection) -> dict[str, str]:
 
 async def test_the_migrations_make_exactly_the_tables_that_the_program_uses(migrated: Store) -> None:
     def compare(connection: Connection) -> tuple[list[object], dict[str, str], dict[str, str]]:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        on_postgres = connection.dialect.name == "postgresql"
+        tables = [metadata, postgres_metadata] if on_postgres else metadata
+        differences = compare_metadata(MigrationContext.configure(connection), tables)  # type: ignore[arg-type]
         before = schema(connection)
-        metadata.drop_all(connection)
-        metadata.create_all(connection)
+        for each in (metadata, postgres_metadata) if on_postgres else (metadata,):
+            each.drop_all(connection)
+            each.create_all(connection)
         return differences, before, schema(connection)
 
     differences, before, after = await migrated.write(compare)
@@ -107,3 +130,36 @@ async def test_a_database_with_other_tables_of_these_names_is_refused_and_left_a
             pass
 
     assert await migrated.read(schema) == before
+
+
+async def test_rows_from_before_the_log_pages_are_counted_and_queued(
+    tmp_path: Path, clock: FrozenClock, rows: Rows
+) -> None:
+    url = f"sqlite:///{tmp_path / 'weft.db'}"
+    app = rows.app()
+    person = rows.end_user(app)
+    message = rows.message(rows.conversation(person), 0, "rain")
+    run = replace(rows.run(message), status="succeeded", finished_at=at(1))
+
+    def fill(connection: Connection) -> None:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        workspaces.find_or_create(connection, rows.workspace)
+        apps.create(connection, app)
+        end_users.find_or_create(connection, person)
+        runs.start(connection, rows.conversation(person), None, run)
+
+    with engine(tmp_path / "weft.db", 1.0, begin="BEGIN IMMEDIATE").begin() as connection:
+        fill(connection)
+
+    async with open_store(url, clock=clock, search_index=True) as store:
+        index = open_search_index(url)
+        while await index.step(store, 10):
+            pass
+        page = await store.read(
+            lambda connection: logs.list_page(connection, app.id, LogFilter(keyword="RAIN"))
+        )
+        whole = await store.read(lambda connection: logs.list_page(connection, app.id, LogFilter()))
+
+    assert page == whole == LogPage((LogEntry(run, person),), 1, has_more=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weft.client._async.console_conversation import AsyncChat as AsyncChat
     from weft.client._async.download import AsyncDownload as AsyncDownload
     from weft.client._async.items import AsyncItems as AsyncItems
+    from weft.client._async.session_handle import AsyncSessionHandle as AsyncSessionHandle
     from weft.client._async.stream import AsyncEventStream as AsyncEventStream
     from weft.client._core import ErrorReply as ErrorReply
     from weft.client._core import error_reply as error_reply
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from weft.client._sync.console_conversation import Chat as Chat
     from weft.client._sync.download import Download as Download
     from weft.client._sync.items import Items as Items
+    from weft.client._sync.session_handle import SessionHandle as SessionHandle
     from weft.client._sync.stream import EventStream as EventStream
     from weft.client._walk import Progress as Progress
 
@@ -57,6 +59,7 @@ _NAMES = {
     "_async.console_conversation": "AsyncChat",
     "_async.download": "AsyncDownload",
     "_async.items": "AsyncItems",
+    "_async.session_handle": "AsyncSessionHandle",
     "_async.stream": "AsyncEventStream",
     "_core": "ErrorReply error_reply",
     "_events": "StreamResult",
@@ -72,6 +75,7 @@ _NAMES = {
     "_sync.console_conversation": "Chat",
     "_sync.download": "Download",
     "_sync.items": "Items",
+    "_sync.session_handle": "SessionHandle",
     "_sync.stream": "EventStream",
     "_walk": "Progress",
 }

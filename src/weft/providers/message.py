@@ -87,6 +87,8 @@ class Message(Struct, frozen=True):
     """Only in an assistant's message."""
     tool_call_id: str | None = None
     """Only in a tool's message: the call that this is the result of."""
+    from_history: bool = False
+    """Said in an earlier run and told again; services are not told which messages are."""
 
     @property
     def text(self) -> str:

@@ -5,6 +5,28 @@ codes.
 """
 
 from weft.server.app import create_app
+from weft.server.archive_api import (
+    ArchiveDesk,
+    ArchiveTail,
+    make_desk,
+    read_schedule,
+    schedule_view,
+    tail_view,
+)
+from weft.server.rate_limit import RateLimiter
+from weft.server.request_id import RequestIdFilter
 from weft.server.serving import Serving, serving
 
-__all__ = ["Serving", "create_app", "serving"]
+__all__ = [
+    "ArchiveDesk",
+    "ArchiveTail",
+    "RateLimiter",
+    "RequestIdFilter",
+    "Serving",
+    "create_app",
+    "make_desk",
+    "read_schedule",
+    "schedule_view",
+    "serving",
+    "tail_view",
+]

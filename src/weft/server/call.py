@@ -9,6 +9,7 @@ Source: Dify service API, order of checks.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from weft.errors import ForbiddenError, InvalidRequestError, UnauthorizedError
 from weft.runs import AppVersion, Runtime, hash_key
 from weft.server.errors import ApiError
+from weft.server.rate_limit import CallRates
+from weft.server.request_id import APP_ID
 from weft.store import App, Connection, EndUser, end_users, keys, workflows
 from weft.wire import DEFAULT_USER, read_user
 
@@ -44,8 +47,10 @@ class Call:
         Raises:
             UnauthorizedError: There is no key, or it is not one of an app.
             ForbiddenError: The app cannot be called.
+            TooManyRequestsError: The key is used too often.
         """
         runtime: Runtime = request.app.state.runtime
+        rates: CallRates = request.app.state.rates
         token_hash = hash_key(_bearer(request))
 
         def find(connection: Connection) -> App | None:
@@ -60,6 +65,8 @@ class Call:
         app = await runtime.store.read_quick(find)
         if app is None:
             raise ForbiddenError("The app no longer exists.")
+        request.scope[APP_ID] = app.id
+        rates.check_key(token_hash)
         if app.status != "normal":
             raise ForbiddenError("The app's status is abnormal.")
         if not app.enable_api:
@@ -76,7 +83,7 @@ class Call:
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             raise ApiError(415, "unsupported_media_type", _BAD_TYPE)
         try:
-            body = msgspec.json.decode(await self._body())
+            body = msgspec.json.decode((await self._body()).removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiError(400, "bad_request", _BAD_BODY) from error
         if not isinstance(body, dict):
@@ -106,8 +113,11 @@ class Call:
 
         Raises:
             InvalidRequestError: There is none and there must be, or it is too long.
+            TooManyRequestsError: The end user asks too often.
         """
         text = read_user(fields, required=required)
+        rates: CallRates = self.request.app.state.rates
+        rates.check_user(f"{self.app.id} {text}")
         runtime, app = self.runtime, self.app
         known = runtime.end_users.find(app.id, text)
         if known is not None:

@@ -13,6 +13,9 @@ import uvicorn
 from weft.errors import ConfigError
 from weft.runs import Runtime
 from weft.server.app import create_app
+from weft.server.archive_api import ArchiveDesk, make_desk
+from weft.server.guarded_protocol import ConnectionLimits, guarded_protocol
+from weft.server.tracing import tracing
 
 _LAST_SECONDS = 5
 """For streams to send what they have left, once all runs have ended."""
@@ -43,41 +46,67 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(runtime: Runtime, *, version: str) -> AsyncIterator[Serving]:
+async def serving(
+    runtime: Runtime, *, version: str, archive: ArchiveDesk | None = None
+) -> AsyncIterator[Serving]:
     """Serve on the settings' host and port for as long as the context is open.
 
     Leaving stops accepting at once and gives running answers `server.drain_seconds` to finish.
 
+    Args:
+        runtime: What is served.
+        version: This program's own.
+        archive: The conversation archive; made of the runtime unless given.
+
     Raises:
-        ConfigError: The port cannot be had.
+        ConfigError: The port cannot be had, or OpenTelemetry is wanted and not installed.
     """
     settings = runtime.settings
+    limits = ConnectionLimits(
+        max_head_bytes=int(settings.server.max_head_bytes),
+        max_head_seconds=settings.server.max_head_seconds,
+        max_upload_seconds=settings.server.max_upload_seconds,
+        max_stall_seconds=settings.server.max_stall_seconds,
+    )
+    if archive is None:
+        archive = make_desk(settings, runtime.store, clock=runtime.clock, ids=runtime.ids)
     listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(
-        create_app(runtime, version=version),
+        create_app(runtime, version=version, connections=limits, archive=archive),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,
-        http="httptools",
+        http=guarded_protocol(limits),
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=_LAST_SECONDS,
         timeout_keep_alive=75,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve([listener]))
-    try:
-        await server.accepting(task)
-        host, port = listener.getsockname()[:2]
-        yield Serving(host, port)
-    finally:
-        server.stop_listening()
-        runtime.runner.refuse_new()
-        await runtime.runner.live.drain(settings.server.drain_seconds)
-        server.should_exit = True
-        await task
+    async with (
+        tracing(settings.tracing, runtime.runner.live, version=version),
+        archive.open(work=settings.jobs.in_server),
+    ):
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            await server.accepting(task)
+            host, port = listener.getsockname()[:2]
+            served = Serving(host, port)
+            if settings.server.public_url is None:
+                runtime.files.links.base = served.url
+            runtime.watch.lets_go_on = True
+            runtime.watch.rouse()
+            yield served
+        finally:
+            server.stop_listening()
+            archive.end_watching()
+            runtime.watch.lets_go_on = False
+            runtime.runner.refuse_new()
+            await runtime.runner.live.drain(settings.server.drain_seconds)
+            server.should_exit = True
+            await task
 
 
 class _Server(uvicorn.Server):

@@ -21,11 +21,12 @@ from weft.sessions.history import history_context, history_pairs
 from weft.sessions.message import Message
 from weft.sessions.plain import Dumpable, JsonObject, Plain, plain
 from weft.sessions.query import SessionPage, SessionQuery, SessionSummary
+from weft.sessions.remote_session import RemoteSession
 from weft.sessions.requirement import ErrorRequirement, StepRequirement
 from weft.sessions.session import WorkflowChatInteraction, WorkflowSession
 from weft.sessions.status import RunStatus
 from weft.sessions.step import StepOutput, StepType
-from weft.sessions.stored_session import StoredSession
+from weft.sessions.stored_session import RunPage, StoredSession
 from weft.sessions.transcript import get_messages_from_agent_runs, get_messages_from_team_runs
 from weft.sessions.turn import SessionHead, SessionReader, Turn, TurnPage
 from weft.sessions.view import session_of, session_of_run
@@ -33,6 +34,8 @@ from weft.sessions.workflow_run import AnyRun, WorkflowRunOutput
 
 if TYPE_CHECKING:
     from weft.sessions.agno import AgnoSessions, open_agno_sessions
+    from weft.sessions.archive_reader import ArchiveReader
+    from weft.sessions.archiving import ArchivedSession, archived_session, restore_session
     from weft.sessions.session_store import (
         AsyncSessionStore,
         SessionStore,
@@ -43,18 +46,24 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "AgnoSessions": "agno",
+    "ArchiveReader": "archive_reader",
+    "ArchivedSession": "archiving",
     "AsyncSessionStore": "session_store",
     "SessionStore": "session_store",
     "StoreReader": "store_reader",
+    "archived_session": "archiving",
     "open_agno_sessions": "agno",
     "open_async_session_store": "session_store",
     "open_session_store": "session_store",
+    "restore_session": "archiving",
 }
-"""What needs SQLAlchemy, by the module that has it."""
+"""What needs a database or an archive, by the module that has it."""
 
 __all__ = [
     "AgnoSessions",
     "AnyRun",
+    "ArchiveReader",
+    "ArchivedSession",
     "AsyncSessionStore",
     "Dumpable",
     "ErrorRequirement",
@@ -62,7 +71,9 @@ __all__ = [
     "JsonObject",
     "Message",
     "Plain",
+    "RemoteSession",
     "RunOutput",
+    "RunPage",
     "RunStatus",
     "SessionHead",
     "SessionPage",
@@ -81,6 +92,7 @@ __all__ = [
     "WorkflowChatInteraction",
     "WorkflowRunOutput",
     "WorkflowSession",
+    "archived_session",
     "get_messages_from_agent_runs",
     "get_messages_from_team_runs",
     "history_context",
@@ -89,6 +101,7 @@ __all__ = [
     "open_async_session_store",
     "open_session_store",
     "plain",
+    "restore_session",
     "session_of",
     "session_of_run",
 ]

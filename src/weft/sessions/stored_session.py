@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 
+from weft.errors import NotFoundError
 from weft.sessions import transcript
 from weft.sessions.history import completed, history_context, history_pairs
 from weft.sessions.message import Message
@@ -16,6 +19,15 @@ from weft.sessions.workflow_run import WorkflowRunOutput
 
 _PAGE = 200
 _FIRST_PAGE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Runs that follow each other, oldest first."""
+
+    runs: tuple[WorkflowRunOutput, ...]
+    has_more: bool
+    """There are older ones."""
 
 
 class StoredSession:
@@ -55,10 +67,77 @@ class StoredSession:
         """The session without its runs, and without the metrics and files that are computed from them."""
         return session_head(self._head)
 
-    async def load(self) -> WorkflowSession:
-        """The whole session, with all runs."""
-        turns = [turn async for turn, _ in self._newest_first(_PAGE, detail=True)]
-        return session_from(self._head, turns[::-1])
+    async def load(
+        self, last_n_runs: int | None = None, *, steps: bool = True, messages: bool = True
+    ) -> WorkflowSession:
+        """The session with its runs.
+
+        Args:
+            last_n_runs: Only the last so many, none for zero and less; `None` for all of them. Metrics and
+                files of the session are those of all runs, and so only there with all of them.
+            steps: With what each step did.
+            messages: With the runs of agents and teams and their messages. With neither, the files of runs
+                are left out too, and only the conversation itself is read.
+        """
+        wanted = None if last_n_runs is None else operator.index(last_n_runs)
+        turns: list[tuple[Turn, bool]] = []
+        if wanted is None or wanted > 0:
+            async for marked in self._newest_first(wanted or _PAGE, detail=steps or messages):
+                turns.append(marked)
+                if len(turns) == wanted:
+                    break
+
+        def build() -> WorkflowSession:
+            if wanted is None:
+                session = session_from(self._head, [turn for turn, _ in reversed(turns)])
+            else:
+                runs = [run_of(self._head, turn, replaced=replaced) for turn, replaced in turns]
+                session = self._session(runs)
+            for run in session.runs:
+                _prune(run, steps=steps, messages=messages)
+            return session
+
+        # A long conversation takes seconds to put together, in which others want to be answered.
+        return await asyncio.to_thread(build) if len(turns) > _PAGE else build()
+
+    async def get_runs(
+        self, before: str | None = None, limit: int = 20, *, steps: bool = True, messages: bool = True
+    ) -> RunPage:
+        """The newest runs, or the newest before one of them, oldest first.
+
+        Args:
+            before: Id of the first run of the page after, or of its message.
+            limit: At most so many, 1 to 200.
+            steps: As in `load`.
+            messages: As in `load`.
+
+        Raises:
+            NotFoundError: `before` is no run of this session.
+        """
+        place: str | None = None
+        if before is not None:
+            after = await self._reader.find_turn(self._id, before)
+            if after is None:
+                raise NotFoundError("Workflow run not found.", kind="run", id=before)
+            if after.message is None:
+                return RunPage((), has_more=False)
+            place = after.message.id
+        page = await self._reader.turns(self._id, before=place, limit=limit, detail=steps or messages)
+        answered: set[str] = set()
+        if place is not None and any(turn.parent for turn in page.turns):
+            # Only what came after them tells whether their answers were replaced.
+            async for turn, _ in self._newest_first(_PAGE, detail=False):
+                if turn.parent is not None:
+                    answered.add(turn.parent)
+                if turn.message is not None and turn.message.id == place:
+                    break
+        runs = [
+            run_of(self._head, turn, replaced=replaced)
+            for turn, replaced in mark_replaced(reversed(page.turns), answered)
+        ]
+        for run in runs:
+            _prune(run, steps=steps, messages=messages)
+        return RunPage(tuple(runs[::-1]), page.has_more)
 
     async def get_run(self, run_id: str) -> WorkflowRunOutput | None:
         """The run of that id, or that of the message of that id."""
@@ -159,3 +238,12 @@ class StoredSession:
             if not page.has_more or first is None:
                 return
             before, limit = first.id, _PAGE
+
+
+def _prune(run: WorkflowRunOutput, *, steps: bool, messages: bool) -> None:
+    if not steps:
+        run.step_results = []
+        if isinstance(run.metrics, dict):
+            run.metrics = {**run.metrics, "steps": {}}
+    if not messages:
+        run.step_executor_runs = None

@@ -40,6 +40,8 @@ class SessionHead:
     """The version of the newest run."""
     session_id: str | None = None
     """Given by the caller, for an app without conversations."""
+    run: Run | None = None
+    """The only run of a session without a conversation, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

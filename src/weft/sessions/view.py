@@ -90,6 +90,8 @@ def session_from(head: SessionHead, turns: Sequence[Turn]) -> WorkflowSession:
 def session_head(head: SessionHead, first: Turn | None = None) -> WorkflowSession:
     """A session without its runs and what is computed from them."""
     app, conversation, workflow = head.app, head.conversation, head.workflow
+    if first is None and head.run is not None:
+        first = Turn(run=head.run)
     began = first.run.created_at if conversation is None and first is not None and first.run else None
     created = conversation.created_at if conversation is not None else began or app.created_at
     updated = conversation.updated_at if conversation is not None else created

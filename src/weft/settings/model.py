@@ -150,8 +150,9 @@ class ServerSettings(Section):
     )
     search_index: bool = Field(
         default=True,
-        description="Keep an index of what was said, so that logs are searched at once however many there are. "
-        "It takes about four times the room of the texts. All servers of one database need the same value.",
+        description="Keep an index of what was said, so that a search of logs takes milliseconds however "
+        "long they are. It needs some five times the room of the texts. All servers of one database need "
+        "the same value.",
     )
     max_login_failures: int = Field(
         default=100,

@@ -1,26 +1,42 @@
 """Conversations as the console lists them: filtered, in numbered pages, with what is known about each.
 
-One statement finds a page, by an index that holds all it asks for; what is counted for its conversations comes
-from one grouped statement per table. Conversations with a keyword come from the search index.
+One statement finds a page, by an index that holds all it asks for; what is counted for its conversations
+comes from one statement. Conversations with a keyword come from the search index.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, select
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    Dialect,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from weft.errors import NotFoundError
 from weft.store import search
-from weft.store.codec import Codec, micros
+from weft.store.codec import Codec, dump_json, micros
 from weft.store.conversations import SortBy
 from weft.store.records import Conversation
 from weft.store.search_queue import unknown_conversations
 from weft.store.search_text import portions
-from weft.store.statement import containing, updating
+from weft.store.statement import Statement, containing, updating
 from weft.store.tables import (
     accounts,
     annotation_table,
@@ -31,6 +47,8 @@ from weft.store.tables import (
     runs,
 )
 
+_MOST_READ = 5_000
+"""Where more conversations than that are unknown to the index, all are read."""
 _CODEC = Codec(Conversation, conversations)
 _READ = updating(conversations, "read_at")
 _WITH_USERS = conversations.outerjoin(end_users, end_users.c.id == conversations.c.end_user_id)
@@ -107,25 +125,26 @@ def list_page(
         limit: Conversations on a page.
     """
     skipped = (page - 1) * limit
-    mentioned = _mentioned(connection, app_id, wanted.keyword) if wanted.keyword else None
-    if mentioned is None:
-        ids, total = _page(connection, _conditions(app_id, wanted), wanted, skipped, limit)
+    conditions = _conditions(app_id, wanted)
+    if wanted.keyword:
+        conditions.append(_has(connection, app_id, wanted.keyword))
+        ids, total = _sorted(connection, conditions, wanted, skipped, limit)
     else:
-        ids, total = _page_of(connection, _conditions(app_id, wanted), wanted, mentioned, skipped, limit)
+        ids, total = _page(connection, conditions, wanted, skipped, limit)
     return ConversationEntryPage(_entries(connection, ids), total, has_more=total > page * limit)
 
 
 def _page(
     connection: Connection,
-    conditions: list[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
     wanted: ConversationFilter,
     skipped: int,
     limit: int,
 ) -> tuple[Sequence[str], int]:
     """Ids of a page, and how many conversations all pages have."""
-    if wanted.keyword:
-        conditions = [*conditions, _mentions(wanted.keyword)]
-    total = connection.execute(select(func.count()).select_from(_WITH_USERS).where(*conditions)).scalar_one()
+    total = connection.execute(
+        select(func.count()).select_from(conversations).where(*conditions)
+    ).scalar_one()
     if skipped >= total:
         return (), total
     column = conversations.c[wanted.sort_by.lstrip("-")]
@@ -134,42 +153,43 @@ def _page(
         if wanted.sort_by.startswith("-")
         else (column, conversations.c.id)
     )
-    query = select(conversations.c.id).select_from(_WITH_USERS).where(*conditions)
-    return connection.execute(query.order_by(*order).limit(limit).offset(skipped)).scalars().all(), total
+    query = select(conversations.c.id).where(*conditions).order_by(*order).limit(limit).offset(skipped)
+    return connection.execute(query).scalars().all(), total
 
 
-def _page_of(
+def _sorted(
     connection: Connection,
-    conditions: list[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
     wanted: ConversationFilter,
-    mentioned: Sequence[str],
     skipped: int,
     limit: int,
 ) -> tuple[Sequence[str], int]:
-    """The same among conversations of these ids, provided that somebody said something in them."""
-    said = exists().where(messages.c.conversation_id == conversations.c.id)
-    query = select(conversations.c[wanted.sort_by.lstrip("-")], conversations.c.id).where(*conditions, said)
-    places: list[tuple[int, str]] = []
-    for some in portions(mentioned):
-        rows = connection.execute(query.where(conversations.c.id.in_(some)))
-        places += [(at, id) for at, id in rows]
-    places.sort(reverse=wanted.sort_by.startswith("-"))
+    """The same, where finding them once is dear and counting them cheap."""
+    column = conversations.c[wanted.sort_by.lstrip("-")]
+    rows = connection.execute(
+        select(column, conversations.c.id).select_from(_WITH_USERS).where(*conditions)
+    ).all()
+    places = sorted([(at, id) for at, id in rows], reverse=wanted.sort_by.startswith("-"))
     return [id for _, id in places[skipped : skipped + limit]], len(places)
 
 
-def _mentioned(connection: Connection, app_id: str, keyword: str) -> Sequence[str] | None:
-    """Ids of the conversations with a keyword, and maybe of deleted ones; `None` when all have to be read."""
+def _has(connection: Connection, app_id: str, keyword: str) -> ColumnElement[bool]:
+    """The condition of a keyword: by the index if it can say, else by reading."""
     found = search.find_conversations(connection, app_id, keyword)
     if found is None:
-        return None
-    unknown = connection.execute(unknown_conversations(app_id)).scalars().all()
-    if not unknown:
-        return found
-    read = set[str]()
-    for some in portions(list(set(unknown))):
-        query = select(conversations.c.id).select_from(_WITH_USERS).where(conversations.c.id.in_(some))
-        read.update(connection.execute(query.where(_mentions(keyword))).scalars())
-    return list(set(found).difference(unknown) | read)
+        return _mentions(keyword)
+    unknown = set(connection.execute(unknown_conversations(app_id)).scalars())
+    if len(unknown) > _MOST_READ:
+        return _mentions(keyword)
+    if unknown:
+        read = set[str]()
+        for some in portions(list(unknown)):
+            query = select(conversations.c.id).select_from(_WITH_USERS).where(conversations.c.id.in_(some))
+            read.update(connection.execute(query.where(_mentions(keyword))).scalars())
+        known = conversations.c.id.not_in(unknown_conversations(app_id))
+        found = (found & known) | conversations.c.id.in_(sorted(read))
+    # One in which nobody said anything has no keyword, whatever it is called.
+    return found & exists().where(messages.c.conversation_id == conversations.c.id)
 
 
 def find(connection: Connection, app_id: str, conversation_id: str) -> ConversationEntry | None:
@@ -285,41 +305,53 @@ class _Counts(msgspec.Struct, frozen=True):
 
 
 def _counts(connection: Connection, ids: Sequence[str]) -> _Counts:
-    if not ids:
-        return _Counts({}, frozenset(), {}, {})
-    counted = _grouped(connection, messages, ids, messages.c.conversation_id)
-    annotated = _grouped(connection, annotation_table, ids, annotation_table.c.conversation_id)
-    rated = _grouped(
-        connection,
-        feedbacks,
-        ids,
-        feedbacks.c.conversation_id,
-        feedbacks.c.from_source,
-        feedbacks.c.rating,
-    )
+    said: dict[str, int] = {}
+    annotated = set[str]()
+    rated: dict[tuple[str, str, str], int] = {}
+    ran: dict[str, dict[str, int]] = {}
+    value = dump_json(ids) if connection.dialect.name == "sqlite" else ",".join(ids)
+    rows = cast("Sequence[tuple[str, str, str, str, int]]", _COUNT.rows(connection, value))
+    for what, id, status, rating, times in rows:
+        match what:
+            case "messages":
+                said[id] = times
+            case "annotations":
+                annotated.add(id)
+            case "feedbacks":
+                rated[id, status, rating] = times
+            case _:
+                ran.setdefault(id, {})[status] = times
+    return _Counts(said, frozenset(annotated), rated, ran)
+
+
+def _counting(dialect: Dialect) -> ClauseElement:
+    """What belongs to conversations, each kind by what it is told apart by: all in one statement."""
+    given = bindparam("ids", type_=Text)
     # By way of the messages: the runs have no index that begins with the conversation.
-    ran = connection.execute(
-        select(messages.c.conversation_id, runs.c.status, func.count())
-        .select_from(messages.join(runs, runs.c.id == messages.c.run_id))
-        .where(messages.c.conversation_id.in_(ids))
-        .group_by(messages.c.conversation_id, runs.c.status)
+    with_runs = messages.join(runs, runs.c.id == messages.c.run_id)
+    parts = [
+        _grouped(messages, messages),
+        _grouped(annotation_table, annotation_table),
+        _grouped(feedbacks, feedbacks, feedbacks.c.from_source, feedbacks.c.rating),
+        _grouped(messages, with_runs, runs.c.status, name="runs"),
+    ]
+    among = (
+        select(func.json_each(given).table_valued("value").c.value)
+        if dialect.name == "sqlite"
+        else select(func.unnest(func.string_to_array(given, ",")))
     )
-    by_status: dict[str, dict[str, int]] = {}
-    for conversation_id, status, times in ran:
-        by_status.setdefault(conversation_id, {})[status] = times
-    return _Counts(
-        {key[0]: times for key, times in counted.items()},
-        frozenset(key[0] for key in annotated),
-        {(key[0], key[1], key[2]): times for key, times in rated.items()},
-        by_status,
-    )
+    return union_all(*(part.where(id.in_(among)) for part, id in parts))
 
 
 def _grouped(
-    connection: Connection, table: Table, ids: Sequence[str], *columns: ColumnElement[str]
-) -> dict[tuple[str, ...], int]:
-    """How many rows of those conversations have the same values in these columns."""
-    rows = connection.execute(
-        select(*columns, func.count()).where(table.c.conversation_id.in_(ids)).group_by(*columns)
-    )
-    return {tuple(row[:-1]): int(row[-1]) for row in rows}
+    table: Table, source: FromClause, *columns: ColumnElement[str], name: str | None = None
+) -> tuple[Select[*tuple[Any, ...]], ColumnElement[str]]:
+    """How many rows have the same values in these columns, two at most, and the conversation's column."""
+    id: ColumnElement[str] = table.c.conversation_id
+    padding: list[ColumnElement[str]] = [literal_column("''", Text)] * (2 - len(columns))
+    what: ColumnElement[str] = literal_column(f"'{name or table.name}'", Text)
+    query = select(what, id, *columns, *padding, func.count()).select_from(source).group_by(id, *columns)
+    return query, id
+
+
+_COUNT = Statement(_counting, ["ids"])

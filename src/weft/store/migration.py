@@ -18,7 +18,7 @@ from weft.errors import MigrationError
 from weft.store import sqlite
 from weft.store.store import refusal, sqlstate
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test compares it with the files."""
 
 _LOCK = 0x57656674
@@ -84,6 +84,11 @@ def revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return cast("str | None", connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are those of this program."""
+    return revision(connection) == HEAD
 
 
 def upgrade(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from weft.clock import Clock
 from weft.errors import ConfigError, StoreError
 from weft.store import migration
+from weft.store.search_file import SearchFile
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Store
 
@@ -31,6 +33,7 @@ async def open_store(
     pool_size: int = 10,
     busy_timeout: float = 30.0,
     connect_timeout: float = 10.0,
+    search_index: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the server's records, creating or upgrading the tables first.
 
@@ -42,6 +45,7 @@ async def open_store(
         pool_size: Connections that are kept (Postgres).
         busy_timeout: Seconds to wait while another process writes (SQLite).
         connect_timeout: Seconds to go on trying while Postgres cannot be reached.
+        search_index: Ask the search index, which somebody builds with `open_search_index`.
 
     Raises:
         ConfigError: The address is of another kind.
@@ -52,7 +56,15 @@ async def open_store(
     await _migrate(address, clock, busy_timeout, connect_timeout)
     store: SqliteStore | PostgresStore
     if address.get_backend_name() == "sqlite":
-        store = SqliteStore(Path(address.database or ""), readers=readers, busy_timeout=busy_timeout)
+        file = search_file(address, busy_timeout) if search_index else None
+        if file is not None:
+            await asyncio.to_thread(file.prepare)
+        store = SqliteStore(
+            Path(address.database or ""),
+            readers=readers,
+            busy_timeout=busy_timeout,
+            index=None if file is None else file.path,
+        )
     else:
         from weft.store.postgres import PostgresStore  # slow to import, as `migration` says
 
@@ -76,6 +88,12 @@ async def migrate(url: str, *, busy_timeout: float = 30.0) -> None:
         await migration.migrate(address, busy_timeout=busy_timeout)
     except OSError as error:
         raise _unreachable(address, error) from error
+
+
+def search_file(address: URL, busy_timeout: float = 30.0) -> SearchFile:
+    """The search index of a SQLite database: ``weft.search.db`` beside ``weft.db``."""
+    path = Path(address.database or "")
+    return SearchFile(path.with_name(f"{path.stem}.search.db"), path, busy_timeout=busy_timeout)
 
 
 def database_url(url: str) -> URL:

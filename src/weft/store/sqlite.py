@@ -33,6 +33,9 @@ T = TypeVar("T")
 _Write: TypeAlias = tuple[Callable[[Connection], object], "asyncio.Future[object]"]
 _Outcome: TypeAlias = tuple["asyncio.Future[object]", object, BaseException | None]
 
+ATTACHED = "search"
+"""Schema of the search index, and key of `Connection.info` that says that it is there."""
+
 MAX_GROUP = 1_000
 """Writes in one transaction; keeps the log, and the wait of the first in the group, within bounds."""
 
@@ -44,9 +47,10 @@ class SqliteStore:
         path: The database file, with its tables already there.
         readers: Threads that read.
         busy_timeout: Seconds to wait for another process that writes.
+        index: The file of the search index, which is there already.
     """
 
-    def __init__(self, path: Path, *, readers: int, busy_timeout: float) -> None:
+    def __init__(self, path: Path, *, readers: int, busy_timeout: float, index: Path | None = None) -> None:
         self._where = f"database {path}"
         self._loop = asyncio.get_running_loop()
         self._handover = Handover(self._loop.call_later)
@@ -55,7 +59,7 @@ class SqliteStore:
         self._writes = engine(path, busy_timeout, begin=None)
         # The event loop must not hang where a thread may wait.
         self._quick = engine(path, min(busy_timeout, 1.0), begin=None, read_only=True).connect()
-        snapshots = engine(path, busy_timeout, begin="BEGIN", read_only=True)
+        snapshots = engine(path, busy_timeout, begin="BEGIN", read_only=True, index=index)
         self._idle = deque(snapshots.connect() for _ in range(readers))
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="weft-store-read")
         self._writer = threading.Thread(target=self._write_until_closed, name="weft-store-write", daemon=True)
@@ -236,14 +240,27 @@ class _Driver(Protocol):
     isolation_level: str | None
     in_transaction: bool
 
-    def execute(self, statement: str, /) -> object: ...
+    def execute(self, statement: str, parameters: tuple[str, ...] = (), /) -> object: ...
 
     def create_function(
         self, name: str, narg: int, func: Callable[..., str | None], *, deterministic: bool = False
     ) -> None: ...
 
 
-def engine(path: Path, busy_timeout: float, *, begin: str | None, read_only: bool = False) -> Engine:
+class _Record(Protocol):
+    """What we use of SQLAlchemy's `ConnectionPoolEntry`."""
+
+    info: dict[str, object]
+
+
+def engine(
+    path: Path,
+    busy_timeout: float,
+    *,
+    begin: str | None,
+    read_only: bool = False,
+    index: Path | None = None,
+) -> Engine:
     """An engine whose connections begin a transaction with exactly that statement, or never.
 
     Args:
@@ -251,6 +268,7 @@ def engine(path: Path, busy_timeout: float, *, begin: str | None, read_only: boo
         busy_timeout: Seconds to wait for another process that writes.
         begin: ``BEGIN IMMEDIATE`` to write, ``BEGIN`` for a snapshot, `None` for single statements.
         read_only: Refuse to write.
+        index: The file of the search index, to be read as the schema `ATTACHED`.
     """
     made = create_engine(
         URL.create("sqlite", database=str(path)),
@@ -260,13 +278,16 @@ def engine(path: Path, busy_timeout: float, *, begin: str | None, read_only: boo
     )
 
     @event.listens_for(made, "connect")
-    def prepare(driver: _Driver, record: object) -> None:
+    def prepare(driver: _Driver, record: _Record) -> None:
         driver.isolation_level = None  # the driver's own way of beginning would be a deferred BEGIN
         driver.execute("PRAGMA synchronous = FULL")
         driver.execute("PRAGMA foreign_keys = ON")
         driver.execute("PRAGMA cache_size = -16000")
         # SQLite's own knows ASCII only; Postgres lowers every alphabet.
         driver.create_function("lower", 1, _lower, deterministic=True)
+        if index is not None:
+            driver.execute(f"ATTACH ? AS {ATTACHED}", (str(index),))
+            record.info[ATTACHED] = True
         if read_only:
             driver.execute("PRAGMA query_only = ON")
 

@@ -163,6 +163,19 @@ def upserting(table: Table, *unique: str, changes: Sequence[str]) -> Statement:
     return Statement(build, table.c.keys())
 
 
+def upserting_sum(table: Table, column: str) -> Statement:
+    """Insert a row, or add its value of `column` to that of the row with the same primary key."""
+
+    def build(dialect: Dialect) -> ClauseElement:
+        statement = _insert(table, dialect)
+        added = table.c[column] + statement.excluded[column]
+        return statement.on_conflict_do_update(
+            index_elements=[key.name for key in table.primary_key], set_={column: added}
+        )
+
+    return Statement(build, table.c.keys())
+
+
 def updating(table: Table, *changes: str) -> Statement:
     """Set the columns `changes` of the row with an id; the parameters are those columns, then the id."""
     values: list[tuple[Column[object], BindParameter[object]]] = [

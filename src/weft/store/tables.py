@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects import postgresql
 
 
 class Id(Text):
@@ -46,14 +47,15 @@ class Price(Text):
     """A decimal number as text, since neither database keeps its digits otherwise."""
 
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=_NAMES)
+postgres_metadata = MetaData(naming_convention=_NAMES)
+"""Tables that only Postgres has."""
 
 _ID = Id().with_variant(Id(collation="C"), "postgresql")
 
@@ -212,8 +214,16 @@ conversations = Table(
 # An end user belongs to one app, so the first pair is (app, end user) with shorter keys.
 Index(None, conversations.c.end_user_id, conversations.c.updated_at, conversations.c.id)
 Index(None, conversations.c.end_user_id, conversations.c.created_at, conversations.c.id)
-Index(None, conversations.c.app_id, conversations.c.updated_at, conversations.c.id)
-Index(None, conversations.c.app_id, conversations.c.created_at, conversations.c.id)
+# With all that says whether a conversation is listed: pages are counted and skipped in the index alone.
+for _column in (conversations.c.updated_at, conversations.c.created_at):
+    Index(
+        None,
+        conversations.c.app_id,
+        _column,
+        conversations.c.id,
+        conversations.c.is_deleted,
+        conversations.c.invoke_from,
+    )
 
 messages = Table(
     "messages",
@@ -309,15 +319,102 @@ runs = Table(
     Column("exceptions_count", Integer, nullable=False),
     Column("finished_at", Instant),
 )
-Index(None, runs.c.app_id, runs.c.created_at, runs.c.id)
-Index(None, runs.c.app_id, runs.c.status, runs.c.created_at, runs.c.id)
+# With what tells runs of the debugger from others, for the same reason as above.
+Index(None, runs.c.app_id, runs.c.created_at, runs.c.id, runs.c.triggered_from)
+Index(None, runs.c.app_id, runs.c.status, runs.c.created_at, runs.c.id, runs.c.triggered_from)
 _ONLY_UNFINISHED = text("finished_at IS NULL")
 Index(
-    "ix_runs_unfinished_owner_id",
-    runs.c.owner_id,
+    "ix_runs_unfinished",
+    runs.c.app_id,
+    runs.c.created_at,
     sqlite_where=_ONLY_UNFINISHED,
     postgresql_where=_ONLY_UNFINISHED,
 )
+for _name in ("end_user_id", "account_id"):
+    _ONLY_THEIRS = text(f"{_name} IS NOT NULL")
+    Index(
+        f"ix_runs_{_name}_created_at_id",
+        runs.c[_name],
+        runs.c.created_at,
+        runs.c.id,
+        sqlite_where=_ONLY_THEIRS,
+        postgresql_where=_ONLY_THEIRS,
+    )
+
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# How many runs that have ended an app's log has, by status and by stretch of time in which they were made,
+# for stretches of three lengths (see `run_counts`). Debugging runs have no part in it.
+run_counts = Table(
+    "run_counts",
+    metadata,
+    Column("app_id", _ID, primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("stretch", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+# What is still to be added to them. Triggers write here, so that no two writers meet at one row. Few rows are
+# ever in it, and every run pays for every index.
+run_changes = Table(
+    "run_changes",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("app_id", _ID, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("change", Integer, nullable=False),
+)
+
+# Rows whose text the search index does not know yet, or not as it is now; triggers write here too. Their
+# numbers never come back: on SQLite the newest row stays, as a mark, until there is a newer one.
+search_queue = Table(
+    "search_queue",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("row_id", _ID, nullable=False),
+    Column("app_id", _ID, nullable=False),
+    Column("owner_id", _ID, nullable=False),
+    # The text before the change, on SQLite, whose index has to be told what it forgets.
+    Column("was", Text),
+)
+
+# Rows that the index leaves out, because their texts are too long.
+search_skipped = Table(
+    "search_skipped",
+    metadata,
+    _key(),
+    Column("kind", Text, nullable=False),
+    Column("app_id", _ID, nullable=False),
+    Column("owner_id", _ID, nullable=False),
+)
+Index(None, search_skipped.c.app_id)
+
+# Which index belongs to these tables, and how far it must have come.
+search_state = Table(
+    "search_state",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("generation", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+)
+
+# The search index on Postgres: the texts of a row in one, lower case, and numbers of their pieces.
+search_texts = Table(
+    "search_texts",
+    postgres_metadata,
+    _key(),
+    Column("kind", Text, nullable=False),
+    Column("app_id", _ID, nullable=False),
+    Column("owner_id", _ID, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("grams", postgresql.ARRAY(Integer), nullable=False),
+)
+Index(None, search_texts.c.app_id, search_texts.c.kind, search_texts.c.created_at, search_texts.c.id)
+Index(None, search_texts.c.grams, postgresql_using="gin")
 
 node_executions = Table(
     "node_executions",

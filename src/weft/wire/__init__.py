@@ -108,6 +108,9 @@ if TYPE_CHECKING:
     from weft.wire.run import WorkflowLogsQuery as WorkflowLogsQuery
     from weft.wire.run import WorkflowResult as WorkflowResult
     from weft.wire.run import WorkflowRunRequest as WorkflowRunRequest
+    from weft.wire.session import SessionRunPage as SessionRunPage
+    from weft.wire.session import SessionSummary as SessionSummary
+    from weft.wire.session import SessionSummaryPage as SessionSummaryPage
     from weft.wire.sse import PING as PING
     from weft.wire.sse import SseDecoder as SseDecoder
     from weft.wire.sse import encode_frame as encode_frame
@@ -206,6 +209,7 @@ _NAMES = {
         AccountSummary LogStatus RunDetail RunEventsQuery RunSummary WorkflowAnswer WorkflowLog
         WorkflowLogPage WorkflowLogsQuery WorkflowResult WorkflowRunRequest
     """,
+    "session": "SessionRunPage SessionSummary SessionSummaryPage",
     "sse": "PING SseDecoder encode_frame",
     "status": "NodeStatus RunStatus",
     "stream": """

@@ -47,7 +47,7 @@ def operations() -> Iterator[tuple[str, str]]:
 
 
 def test_there_are_as_many_operations_as_the_console_has() -> None:
-    assert len(list(operations())) == 71
+    assert len(list(operations())) == 80
     assert set(operations()) >= OPEN
 
 
@@ -77,6 +77,7 @@ async def test_another_workspace_sees_and_changes_nothing(
         "conversation_id": said.events[0]["conversation_id"],
         "message_id": said.events[0]["message_id"],
         "run_id": said.finished["id"],
+        "session_id": said.events[0]["conversation_id"],
         "task_id": said.events[0]["task_id"],
         "workflow_id": caller.workflow_id,
         "key_id": key["id"],
@@ -243,6 +244,7 @@ async def test_no_input_makes_the_server_fail(house: House, owner: ConsoleCaller
                         "task_id",
                         "workflow_id",
                         "key_id",
+                        "session_id",
                         "import_id",
                     ]
                 )

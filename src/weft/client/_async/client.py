@@ -12,6 +12,7 @@ from weft.client._async.form import FormOperations
 from weft.client._async.message import MessageOperations
 from weft.client._async.run import RunOperations
 from weft.client._async.session import AppSession
+from weft.client._async.session_part import SessionOperations
 from weft.client._async.variable import VariableOperations
 
 
@@ -26,6 +27,7 @@ class AsyncClient(
     AnnotationOperations,
     AppOperations,
     RunOperations,
+    SessionOperations,
     AppSession,
 ):
     """One app on a Dify or Weft server, reached with its app key.

@@ -11,6 +11,7 @@ from weft.client._async.console_session import ConsoleSession
 from weft.client._async.console_statistics import MessageStatistics, RunStatistics
 from weft.client._async.console_workflow import WorkflowPart
 from weft.client._async.items import AsyncItems
+from weft.client._async.session_part import SessionPart
 from weft.client._console import completion_conversations
 from weft.client._walk import NumberedWalk, OnProgress
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from weft.wire import Instant, Page
 
 
-class AsyncWorkflowApp(WorkflowPart, RunStatistics):
+class AsyncWorkflowApp(WorkflowPart, SessionPart, RunStatistics):
     """A workflow app; its logs are those of its runs."""
 
     get_logs = WorkflowPart.get_workflow_logs
@@ -33,7 +34,7 @@ class AsyncAgentApp(ConversationPart, MessageStatistics):
     """An agent app."""
 
 
-class AsyncAdvancedChatApp(ConversationPart, WorkflowPart, MessageStatistics):
+class AsyncAdvancedChatApp(ConversationPart, WorkflowPart, SessionPart, MessageStatistics):
     """A chatflow; its logs are its conversations, those of its runs are `get_workflow_logs`."""
 
     _runs_of = ("advanced-chat", "workflow-runs")

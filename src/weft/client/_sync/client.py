@@ -13,6 +13,7 @@ from weft.client._sync.form import FormOperations
 from weft.client._sync.message import MessageOperations
 from weft.client._sync.run import RunOperations
 from weft.client._sync.session import AppSession
+from weft.client._sync.session_part import SessionOperations
 from weft.client._sync.variable import VariableOperations
 
 
@@ -27,6 +28,7 @@ class Client(
     AnnotationOperations,
     AppOperations,
     RunOperations,
+    SessionOperations,
     AppSession,
 ):
     """One app on a Dify or Weft server, reached with its app key.

@@ -13,13 +13,14 @@ from weft.client._sync.console_session import ConsoleSession
 from weft.client._sync.console_statistics import MessageStatistics, RunStatistics
 from weft.client._sync.console_workflow import WorkflowPart
 from weft.client._sync.items import Items
+from weft.client._sync.session_part import SessionPart
 from weft.client._walk import NumberedWalk, OnProgress
 
 if TYPE_CHECKING:
     from weft.wire import Instant, Page
 
 
-class WorkflowApp(WorkflowPart, RunStatistics):
+class WorkflowApp(WorkflowPart, SessionPart, RunStatistics):
     """A workflow app; its logs are those of its runs."""
 
     get_logs = WorkflowPart.get_workflow_logs
@@ -34,7 +35,7 @@ class AgentApp(ConversationPart, MessageStatistics):
     """An agent app."""
 
 
-class AdvancedChatApp(ConversationPart, WorkflowPart, MessageStatistics):
+class AdvancedChatApp(ConversationPart, WorkflowPart, SessionPart, MessageStatistics):
     """A chatflow; its logs are its conversations, those of its runs are `get_workflow_logs`."""
 
     _runs_of = ("advanced-chat", "workflow-runs")

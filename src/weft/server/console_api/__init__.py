@@ -5,10 +5,6 @@ A call is answered by what its account may do in its workspace; every change is 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from weft.server.console_api import (
@@ -22,6 +18,7 @@ from weft.server.console_api import (
     login,
     messages,
     runs,
+    sessions,
     setup,
     statistics,
     versions,
@@ -30,13 +27,14 @@ from weft.server.console_api import (
 )
 from weft.server.console_api.console import Console
 from weft.server.console_api.guard import ConsoleGuard
+from weft.server.joined_route import joined_routes
 
-_Endpoint = Callable[[Request], Awaitable[Response]]
 _ROUTES: list[Route] = [
     *conversations.ROUTES,
     *messages.ROUTES,
     *workflow_logs.ROUTES,
     *runs.ROUTES,
+    *sessions.ROUTES,
     *statistics.ROUTES,
     *feedback.ROUTES,
     *login.ROUTES,
@@ -53,26 +51,7 @@ _ROUTES: list[Route] = [
 
 def routes(prefix: str) -> list[Route]:
     """All routes under that prefix, one for each path, so that a wrong method is told all right ones."""
-    return list(_joined(prefix))
-
-
-def _joined(prefix: str) -> Iterator[Route]:
-    paths: dict[str, dict[str, _Endpoint]] = {}
-    for route in _ROUTES:
-        for method in route.methods or ():
-            paths.setdefault(prefix + route.path, {})[method] = route.endpoint
-    for path, endpoints in paths.items():
-        yield Route(path, _choosing(endpoints), methods=sorted(endpoints))
-
-
-def _choosing(endpoints: dict[str, _Endpoint]) -> _Endpoint:
-    if len(set(endpoints.values())) == 1:
-        return next(iter(endpoints.values()))
-
-    async def choose(request: Request) -> Response:
-        return await endpoints[request.method](request)
-
-    return choose
+    return joined_routes(prefix, _ROUTES)
 
 
 __all__ = ["Console", "ConsoleGuard", "routes"]

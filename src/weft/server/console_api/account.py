@@ -18,7 +18,9 @@ from weft.store import Account, Connection, accounts
 from weft.wire import WireModel, parse_request
 
 
-class _Timezone(WireModel):
+class TimezoneBody(WireModel):
+    """Body that changes the time zone."""
+
     timezone: str
 
 
@@ -31,7 +33,7 @@ async def profile(request: Request) -> Response:
 async def change_timezone(request: Request) -> Response:
     """Change where the account's days begin."""
     call = await ConsoleCall.begin(request, "dataset_operator")
-    wanted = parse_request(_Timezone, await call.json()).timezone
+    wanted = parse_request(TimezoneBody, await call.json()).timezone
     if wanted not in _zones():
         raise InvalidRequestError(f"{wanted[:60]} is not a valid timezone.")
     now = call.runtime.clock.now()

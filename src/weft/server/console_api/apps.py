@@ -50,7 +50,9 @@ Name = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
 Description = Annotated[str, Field(max_length=400)]
 
 
-class _AppsQuery(WireModel):
+class AppsQuery(WireModel):
+    """Query string of the list of apps."""
+
     page: PageNumber = 1
     limit: Limit = 20
     mode: Literal["completion", "chat", "advanced-chat", "workflow", "agent-chat", "channel", "all"] = "all"
@@ -59,7 +61,9 @@ class _AppsQuery(WireModel):
     is_created_by_me: Flag = False
 
 
-class _NewApp(WireModel):
+class NewApp(WireModel):
+    """Body that makes an app."""
+
     name: Name
     mode: AppMode
     description: Description | None = None
@@ -68,7 +72,9 @@ class _NewApp(WireModel):
     icon_background: str | None = None
 
 
-class _ChangedApp(WireModel):
+class ChangedApp(WireModel):
+    """Body that changes an app."""
+
     name: Name
     description: Description | None = None
     icon_type: IconType | None = None
@@ -78,7 +84,9 @@ class _ChangedApp(WireModel):
     max_active_requests: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
 
-class _Copy(WireModel):
+class AppCopy(WireModel):
+    """Body that copies an app; what is left out is taken from the original."""
+
     name: Name | None = None
     description: Description | None = None
     icon_type: IconType | None = None
@@ -86,28 +94,38 @@ class _Copy(WireModel):
     icon_background: str | None = None
 
 
-class _Named(WireModel):
+class AppName(WireModel):
+    """Body that renames an app."""
+
     name: Name
 
 
-class _Icon(WireModel):
+class AppIcon(WireModel):
+    """Body that changes an app's icon."""
+
     icon_type: IconType | None = None
     icon: str | None = None
     icon_background: str | None = None
 
 
-class _SiteSwitch(WireModel):
+class SiteSwitch(WireModel):
+    """Body that switches an app's page on or off."""
+
     enable_site: bool
 
 
-class _ApiSwitch(WireModel):
+class ApiSwitch(WireModel):
+    """Body that switches an app's keys on or off."""
+
     enable_api: bool
 
 
 _Language = Annotated[str, Field(max_length=20)]
 
 
-class _Site(WireModel):
+class SiteChange(WireModel):
+    """Body that changes an app's page."""
+
     title: Annotated[str, Field(max_length=255)] | None = None
     icon_type: IconType | None = None
     icon: str | None = None
@@ -129,7 +147,7 @@ class _Site(WireModel):
 async def listing(request: Request) -> Response:
     """A page of the workspace's apps, newest first."""
     call = await ConsoleCall.begin(request)
-    query = parse_request(_AppsQuery, call.query)
+    query = parse_request(AppsQuery, call.query)
     if query.mode == "channel":  # a kind of app that nothing makes any more
         empty: list[object] = []
         return json_reply(
@@ -172,7 +190,7 @@ async def listing(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Make an app that does nothing yet."""
     call = await ConsoleCall.begin(request, "editor")
-    wanted = parse_request(_NewApp, await call.json())
+    wanted = parse_request(NewApp, await call.json())
     runtime = call.runtime
     app = new_app(
         runtime.ids.new(),
@@ -206,7 +224,7 @@ async def update(request: Request) -> Response:
     """Change name, description, looks and limits."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_ChangedApp, await call.json())
+    wanted = parse_request(ChangedApp, await call.json())
     return await _changed(call, app, "app.update", _given(wanted, name=wanted.name))
 
 
@@ -214,7 +232,7 @@ async def rename(request: Request) -> Response:
     """Change the name."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_Named, await call.json())
+    wanted = parse_request(AppName, await call.json())
     return await _changed(call, app, "app.rename", {"name": wanted.name})
 
 
@@ -222,7 +240,7 @@ async def change_icon(request: Request) -> Response:
     """Change the icon."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_Icon, await call.json())
+    wanted = parse_request(AppIcon, await call.json())
     return await _changed(call, app, "app.icon", _given(wanted))
 
 
@@ -230,7 +248,7 @@ async def switch_site(request: Request) -> Response:
     """Let the app have a web page, or not."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_SiteSwitch, await call.json())
+    wanted = parse_request(SiteSwitch, await call.json())
     return await _changed(call, app, "app.site-enable", {"enable_site": wanted.enable_site})
 
 
@@ -238,7 +256,7 @@ async def switch_api(request: Request) -> Response:
     """Let the app's keys be used, or not."""
     call = await ConsoleCall.begin(request, "admin")
     app = await call.app()
-    wanted = parse_request(_ApiSwitch, await call.json())
+    wanted = parse_request(ApiSwitch, await call.json())
     return await _changed(call, app, "app.api-enable", {"enable_api": wanted.enable_api})
 
 
@@ -246,7 +264,7 @@ async def change_site(request: Request) -> Response:
     """Change how the app presents itself as a web page."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_Site, await call.json())
+    wanted = parse_request(SiteChange, await call.json())
     site = {**(app.site or {}), **_given(wanted)}
     await _store(call, app, "app.site", {"site": site})
     body = await shown(call, msgspec.structs.replace(app, site=site))
@@ -257,7 +275,7 @@ async def copy(request: Request) -> Response:
     """Make another app that does the same."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_Copy, await call.optional_json())
+    wanted = parse_request(AppCopy, await call.optional_json())
     draft = await call.read(lambda connection: find_draft(connection, app))
     runtime = call.runtime
     now, draft_id = runtime.clock.now(), runtime.ids.new()

@@ -31,7 +31,9 @@ from weft.wire import WireModel, parse_request
 NO_CONVERSATION = "Conversation Not Exists."
 
 
-class _ConversationsQuery(WireModel):
+class ConversationsQuery(WireModel):
+    """Query string of the list of conversations, besides its time range."""
+
     keyword: OptionalText = None
     annotation_status: Literal["annotated", "not_annotated", "all"] = "all"
     sort_by: SortBy = "-updated_at"
@@ -55,7 +57,7 @@ async def completions(request: Request) -> Response:
 
 async def _page(call: ConsoleCall, app: App, *, sort_by: SortBy) -> Response:
     fields = call.query
-    query = parse_request(_ConversationsQuery, {"sort_by": sort_by, **fields})
+    query = parse_request(ConversationsQuery, {"sort_by": sort_by, **fields})
     start, end = parse_range(fields, call.zone)
     wanted = ConversationFilter(
         keyword=query.keyword or "",

@@ -17,7 +17,9 @@ from weft.store import Account, Connection, Workflow
 from weft.wire import JsonObject, WireModel, parse_request
 
 
-class _Draft(WireModel):
+class DraftBody(WireModel):
+    """Body that writes the draft."""
+
     graph: JsonObject
     features: JsonObject
     hash: str | None = None
@@ -45,7 +47,7 @@ async def save(request: Request) -> Response:
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*FLOW_MODES)
     # Editors that are being closed send JSON that calls itself plain text.
-    wanted = parse_request(_Draft, await call.optional_json())
+    wanted = parse_request(DraftBody, await call.optional_json())
     runtime = call.runtime
     now, new_id = runtime.clock.now(), runtime.ids.new()
 

@@ -60,13 +60,17 @@ _COLUMNS: Final = (
 )
 
 
-class _Judgement(WireModel):
+class Judgement(WireModel):
+    """Body of a maker's opinion of an answer; without a rating it takes the last one back."""
+
     message_id: Id
     rating: Literal["like", "dislike"] | None = None
     content: str | None = None
 
 
-class _ExportQuery(WireModel):
+class FeedbackExportQuery(WireModel):
+    """Query string of the export of feedback."""
+
     from_source: Literal["user", "admin"] | None = None
     rating: Literal["like", "dislike"] | None = None
     has_comment: Flag | None = None
@@ -79,7 +83,7 @@ async def judge(request: Request) -> Response:
     """Say what the makers think of an answer, or take it back."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    wanted = parse_request(_Judgement, await call.json())
+    wanted = parse_request(Judgement, await call.json())
     runtime = call.runtime
     new_id, now = runtime.ids.new(), runtime.clock.now()
 
@@ -120,7 +124,7 @@ async def export(request: Request) -> Response:
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
     fields = {name: value for name, value in call.query.items() if value != ""}
-    query = parse_request(_ExportQuery, fields)
+    query = parse_request(FeedbackExportQuery, fields)
     wanted = FeedbackFilter(
         from_source=query.from_source,
         rating=query.rating,

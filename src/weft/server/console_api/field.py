@@ -74,6 +74,8 @@ PageNumber = Annotated[int, Field(ge=1, le=99999), BeforeValidator(_integer)]
 """Pages are counted from 1."""
 Limit = Annotated[int, Field(ge=1, le=100), BeforeValidator(_integer)]
 """Items on a page."""
+Count = Annotated[int | None, BeforeValidator(_integer)]
+"""A number of things, also none and less; absent means "not given"."""
 OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 """Text where empty means "not given"."""
 OptionalId = Annotated[str | None, BeforeValidator(_uuid)]

@@ -37,7 +37,9 @@ _GITHUB_PAGE = re.compile(r"https://github\.com/([^/]+/[^/]+)/blob/(.+)")
 _EXPIRED = "Import information expired or does not exist"
 
 
-class _Import(WireModel):
+class ImportBody(WireModel):
+    """Body that makes or overwrites an app from a file."""
+
     mode: str
     yaml_content: str | None = None
     yaml_url: str | None = None
@@ -49,7 +51,9 @@ class _Import(WireModel):
     app_id: OptionalText = None
 
 
-class _ExportQuery(WireModel):
+class AppExportQuery(WireModel):
+    """Query string of the export of an app."""
+
     include_secret: Flag = False
     workflow_id: OptionalId = None
 
@@ -58,7 +62,7 @@ async def export(request: Request) -> Response:
     """The app as YAML text: its draft, or a version of it."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app()
-    query = parse_request(_ExportQuery, call.query)
+    query = parse_request(AppExportQuery, call.query)
 
     def read(connection: Connection) -> Workflow | None:
         if query.workflow_id is not None:
@@ -77,7 +81,7 @@ async def export(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Make an app of a file, or overwrite one with it."""
     call = await ConsoleCall.begin(request, "editor")
-    wanted = parse_request(_Import, await call.json())
+    wanted = parse_request(ImportBody, await call.json())
     import_id = call.runtime.ids.new()
     try:
         if wanted.mode not in ("yaml-content", "yaml-url"):
@@ -111,7 +115,7 @@ async def confirm(request: Request) -> Response:
     return _taken(import_id, app, waiting.file)
 
 
-async def _text(call: ConsoleCall, wanted: _Import) -> str:
+async def _text(call: ConsoleCall, wanted: ImportBody) -> str:
     if wanted.mode == "yaml-content":
         if not wanted.yaml_content:
             raise ImportRefusedError("yaml_content is required when import_mode is yaml-content")

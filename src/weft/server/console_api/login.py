@@ -61,7 +61,9 @@ _NOBODY = "scrypt$16384$8$5$d2VmdA==$" + "A" * 43 + "="
 """What a password is compared with when there is no such account, so that it takes as long."""
 
 
-class _Login(WireModel):
+class LoginBody(WireModel):
+    """Body of a login."""
+
     email: str
     password: str
     remember_me: bool | None = None
@@ -78,7 +80,7 @@ async def login(request: Request) -> Response:
     """Check a password, and give tokens in the body and as cookies."""
     runtime, console = _house(request)
     _check_is_json(request)
-    wanted = parse_request(_Login, parse_body(await read_body(request, _MAX_BODY)))
+    wanted = parse_request(LoginBody, parse_body(await read_body(request, _MAX_BODY)))
     console.throttle.check(address_of(request))
     async with console.throttle.attempt(wanted.email):
         account = await _checked(runtime, console, request, wanted)
@@ -193,7 +195,7 @@ def _check_is_json(request: Request) -> None:
         )
 
 
-async def _checked(runtime: Runtime, console: Console, request: Request, wanted: _Login) -> Account:
+async def _checked(runtime: Runtime, console: Console, request: Request, wanted: LoginBody) -> Account:
     """The account with that address and password.
 
     Raises:

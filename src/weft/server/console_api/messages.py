@@ -41,7 +41,9 @@ _TURNS = 3
 """Exchanges that a model is told when it shall suggest questions."""
 
 
-class _MessagesQuery(WireModel):
+class MessagesQuery(WireModel):
+    """Query string of the history of a conversation."""
+
     conversation_id: Id
     first_id: OptionalId = None
     limit: Limit = 20
@@ -61,7 +63,7 @@ async def history(request: Request) -> Response:
     """A page of a conversation, oldest first; further pages lead back in time."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*CHAT_MODES)
-    query = parse_request(_MessagesQuery, call.query)
+    query = parse_request(MessagesQuery, call.query)
     conversation_id = query.conversation_id
 
     def read(connection: Connection) -> tuple[tuple[Message, ...], bool, _Around]:

@@ -43,13 +43,17 @@ _COUNTED = ("running", "succeeded", "failed", "stopped", "partial-succeeded")
 _Status = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded"]
 
 
-class _CountQuery(WireModel):
+class RunCountQuery(WireModel):
+    """Query string of the number of runs."""
+
     status: _Status | None = None
     triggered_from: Literal["debugging", "app-run"] = "debugging"
     time_range: OptionalText = None
 
 
-class _RunsQuery(WireModel):
+class RunsQuery(WireModel):
+    """Query string of the list of runs."""
+
     last_id: OptionalId = None
     limit: Limit = 20
     status: _Status | None = None
@@ -69,7 +73,7 @@ async def chat_listing(request: Request) -> Response:
 
 
 async def _page(call: ConsoleCall, app: App, *, of_messages: bool) -> Response:
-    query = parse_request(_RunsQuery, _without_empty(call.query))
+    query = parse_request(RunsQuery, _without_empty(call.query))
 
     def read(connection: Connection) -> tuple[Page[Run], dict[str, Account]]:
         try:
@@ -110,7 +114,7 @@ async def chat_count(request: Request) -> Response:
 
 
 async def _count(call: ConsoleCall, app: App) -> Response:
-    query = parse_request(_CountQuery, _without_empty(call.query))
+    query = parse_request(RunCountQuery, _without_empty(call.query))
     since = _since(query.time_range, call.runtime.clock.now())
     found = await call.read(
         lambda connection: run_history.count_by_status(

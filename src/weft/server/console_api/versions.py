@@ -28,12 +28,16 @@ _MarkedName = Annotated[str, Field(max_length=20)]
 _MarkedComment = Annotated[str, Field(max_length=100)]
 
 
-class _Marks(WireModel):
+class VersionMarks(WireModel):
+    """Body that names a version."""
+
     marked_name: _MarkedName | None = None
     marked_comment: _MarkedComment | None = None
 
 
-class _VersionsQuery(WireModel):
+class VersionsQuery(WireModel):
+    """Query string of the list of versions."""
+
     page: PageNumber = 1
     limit: Limit = 10
     user_id: OptionalText = None
@@ -44,7 +48,7 @@ async def publish(request: Request) -> Response:
     """Make the draft the version that answers."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*FLOW_MODES)
-    wanted = parse_request(_Marks, await call.optional_json())
+    wanted = parse_request(VersionMarks, await call.optional_json())
     draft = await call.read(lambda connection: find_draft(connection, app))
     if draft is None:
         raise InvalidRequestError("No valid workflow found.")
@@ -85,7 +89,7 @@ async def listing(request: Request) -> Response:
     """A page of published versions, newest first."""
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*FLOW_MODES)
-    query = parse_request(_VersionsQuery, call.query)
+    query = parse_request(VersionsQuery, call.query)
     if query.user_id is not None and query.user_id != call.account.id:
         raise ForbiddenError("You can only look at your own versions by user.")
 
@@ -111,7 +115,7 @@ async def mark(request: Request) -> Response:
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*FLOW_MODES)
     workflow_id = path_id(request, "workflow_id", _ABSENT)
-    wanted = parse_request(_Marks, await call.json())
+    wanted = parse_request(VersionMarks, await call.json())
     if wanted.marked_name is None and wanted.marked_comment is None:
         raise InvalidRequestError("No valid fields to update")
     now = call.runtime.clock.now()

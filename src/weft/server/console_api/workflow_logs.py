@@ -17,7 +17,9 @@ from weft.store import Account, Connection, LogEntry, LogFilter, LogPage, RunSta
 from weft.wire import WireModel, parse_request
 
 
-class _LogsQuery(WireModel):
+class LogsQuery(WireModel):
+    """Query string of the log of runs; all filters must hold."""
+
     keyword: OptionalText = None
     status: RunStatus | None = None
     created_at__before: Moment = None
@@ -71,9 +73,9 @@ async def archived(request: Request) -> Response:
     )
 
 
-def _parse(call: ConsoleCall) -> _LogsQuery:
+def _parse(call: ConsoleCall) -> LogsQuery:
     return parse_request(
-        _LogsQuery, {name: value for name, value in call.query.items() if (name, value) != ("status", "")}
+        LogsQuery, {name: value for name, value in call.query.items() if (name, value) != ("status", "")}
     )
 
 

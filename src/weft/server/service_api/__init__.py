@@ -2,7 +2,25 @@
 
 from starlette.routing import Route
 
-from weft.server.service_api import application, chat, conversations, messages, variables, workflows
+from weft.server.joined_route import joined_routes
+from weft.server.service_api import (
+    annotations,
+    application,
+    audio,
+    chat,
+    completion,
+    conversations,
+    end_users,
+    feedback,
+    files,
+    forms,
+    messages,
+    rejoin,
+    sessions,
+    suggested,
+    variables,
+    workflows,
+)
 
 _ROUTES = [
     *chat.ROUTES,
@@ -11,14 +29,22 @@ _ROUTES = [
     *variables.ROUTES,
     *application.ROUTES,
     *workflows.ROUTES,
+    *feedback.ROUTES,
+    *files.ROUTES,
+    *suggested.ROUTES,
+    *end_users.ROUTES,
+    *annotations.ROUTES,
+    *completion.ROUTES,
+    *audio.ROUTES,
+    *forms.ROUTES,
+    *rejoin.ROUTES,
+    *sessions.ROUTES,
 ]
 
 
 def routes(prefix: str) -> list[Route]:
-    """All routes under that prefix, flat, those first that are called most."""
-    return [
-        Route(prefix + route.path, route.endpoint, methods=sorted(route.methods or ())) for route in _ROUTES
-    ]
+    """All routes under that prefix, one for each path, those first that are called most."""
+    return joined_routes(prefix, _ROUTES)
 
 
 __all__ = ["routes"]

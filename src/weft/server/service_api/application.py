@@ -59,7 +59,7 @@ async def parameters(request: Request) -> Response:
             "speech_to_text": _feature(version, "speech_to_text"),
             "text_to_speech": _feature(version, "text_to_speech"),
             "retriever_resource": _feature(version, "retriever_resource"),
-            "annotation_reply": _OFF,
+            "annotation_reply": {"enabled": await call.runtime.annotation_replies.enabled(call.app.id)},
             "more_like_this": _feature(version, "more_like_this"),
             "user_input_form": [_control(variable) for variable in version.start.config.variables],
             "sensitive_word_avoidance": version.feature("sensitive_word_avoidance") or _NO_WORDS,

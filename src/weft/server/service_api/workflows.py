@@ -12,7 +12,7 @@ from weft.server.call import WORKFLOW_MODES, Call
 from weft.server.path import path_id
 from weft.server.reply import SUCCESS, json_reply
 from weft.server.service_api.chat import stop_task, wanted_version
-from weft.server.sse import seconds, stream_run
+from weft.server.sse import paused_data, seconds, stream_run
 from weft.store import EndUser, LogEntry, LogFilter, Run, accounts, logs, runs
 from weft.wire import WorkflowLogsQuery, WorkflowRunRequest, parse_request
 
@@ -58,7 +58,7 @@ async def stop(request: Request) -> Response:
     call = await Call.begin(request)
     user = await call.end_user(await call.json(), required=True)
     call.check_mode("workflow")
-    stop_task(call, request.path_params["task_id"], user)
+    await stop_task(call, request.path_params["task_id"], user)
     return json_reply(SUCCESS)
 
 
@@ -127,6 +127,9 @@ async def _account_id(call: Call, given: str | None) -> str | None:
 
 def _whole_result(live: LiveRun) -> dict[str, object]:
     run = live.run
+    told: dict[str, object] = {}
+    if live.paused is not None:
+        told = paused_data(live.paused)
     return {
         "task_id": live.task_id,
         "workflow_run_id": run.id,
@@ -141,6 +144,7 @@ def _whole_result(live: LiveRun) -> dict[str, object]:
             "total_steps": run.total_steps,
             "created_at": seconds(run.created_at),
             "finished_at": None if run.finished_at is None else seconds(run.finished_at),
+            **{name: value for name, value in told.items() if name in ("paused_nodes", "reasons")},
         },
     }
 

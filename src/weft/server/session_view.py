@@ -1,0 +1,246 @@
+"""Conversations and runs as workflow sessions, as both doors answer; whose they are is the doors' business.
+
+The bodies are what `weft.sessions` calls the plain data of a session, its runs and its messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
+from starlette.responses import Response
+
+from weft.errors import InvalidRequestError, NotFoundError
+from weft.server.console_api.field import Count, Limit, Moment, OptionalId, OptionalText
+from weft.server.reply import json_reply
+from weft.server.sse import seconds
+from weft.sessions import StoredSession, WorkflowRunOutput, history_context
+from weft.store import App, Connection, Page, SessionEntry, SessionFilter, SortBy, session_list
+from weft.wire import ConversationRenameRequest, WireModel, parse_request
+
+NO_SESSION = "Session Not Exists."
+MAX_NAME_CHARS = 255
+_MANY = 50
+"""Runs whose JSON is worth a thread of its own."""
+
+
+def _words(value: object) -> object:
+    return [word for word in value.split(",") if word] if isinstance(value, str) else value
+
+
+Words = Annotated[list[str] | None, BeforeValidator(_words)]
+"""Words with commas between them."""
+
+
+class SessionsQuery(WireModel):
+    """Which sessions, from where on."""
+
+    user: OptionalText = None
+    name: OptionalText = None
+    created_at__after: Moment = None
+    created_at__before: Moment = None
+    sort_by: SortBy = "-updated_at"
+    last_id: OptionalId = None
+    limit: Limit = 20
+
+
+class DetailQuery(WireModel):
+    """How much of each run."""
+
+    steps: bool = True
+    messages: bool = True
+
+
+class SessionQuery(DetailQuery):
+    """How much of a session."""
+
+    last_n_runs: Count = None
+
+
+class RunsQuery(DetailQuery):
+    """Which page of runs."""
+
+    first_id: OptionalId = None
+    limit: Limit = 20
+
+
+class HistoryQuery(WireModel):
+    """How much of the history, and whether texts in it are made harmless."""
+
+    num_runs: Count = None
+    escape: bool = False
+
+
+class ChatHistoryQuery(WireModel):
+    """How much of the chat."""
+
+    last_n_runs: Count = None
+
+
+class MessagesQuery(WireModel):
+    """Whose messages, and which; as `WorkflowSession.get_messages`."""
+
+    agent_id: OptionalText = None
+    team_id: OptionalText = None
+    last_n_runs: Count = None
+    limit: Count = None
+    skip_roles: Words = None
+    skip_statuses: Words = None
+    skip_history_messages: bool = True
+    skip_member_messages: bool = True
+
+
+def parse_list(query: Mapping[str, str]) -> SessionsQuery:
+    """What a caller wants listed.
+
+    Raises:
+        InvalidRequestError: A value is of the wrong kind.
+    """
+    return parse_request(SessionsQuery, _given(query))
+
+
+def find_page(
+    connection: Connection, app: App, query: SessionsQuery, *, end_user_id: str | None = None
+) -> Page[SessionEntry]:
+    """A page of sessions.
+
+    Args:
+        connection: In a read.
+        app: Of which app; one without conversations has its runs.
+        query: Which.
+        end_user_id: Only this end user's, and only through the app's key.
+
+    Raises:
+        NotFoundError: The page to go on from does not exist.
+    """
+    wanted = SessionFilter(
+        user=query.user if end_user_id is None else None,
+        end_user_id=end_user_id,
+        name=query.name or "",
+        created_after=query.created_at__after,
+        created_before=query.created_at__before,
+        sort_by=query.sort_by,
+    )
+    find = session_list.list_runs if app.mode == "workflow" else session_list.list_conversations
+    return find(connection, app.id, wanted, last_id=query.last_id, limit=query.limit)
+
+
+def show_page(app: App, query: SessionsQuery, page: Page[SessionEntry]) -> Response:
+    """A page of summaries."""
+    data = [
+        {
+            "session_id": entry.id,
+            "user_id": entry.user,
+            "workflow_id": app.id,
+            "workflow_name": app.name,
+            "session_name": entry.name,
+            "created_at": seconds(entry.created_at),
+            "updated_at": seconds(entry.updated_at),
+            "run_count": entry.run_count,
+        }
+        for entry in page.items
+    ]
+    return json_reply({"limit": query.limit, "has_more": page.has_more, "data": data})
+
+
+async def show_session(session: StoredSession, query: Mapping[str, str]) -> Response:
+    """The session with its runs, or with the last of them."""
+    wanted = parse_request(SessionQuery, _given(query))
+    found = await session.load(wanted.last_n_runs, steps=wanted.steps, messages=wanted.messages)
+    if len(found.runs) > _MANY:
+        return await asyncio.to_thread(lambda: json_reply(found.to_dict()))
+    return json_reply(found.to_dict())
+
+
+async def show_runs(session: StoredSession, query: Mapping[str, str]) -> Response:
+    """A page of runs, oldest first; further pages lead back in time."""
+    wanted = parse_request(RunsQuery, _given(query))
+    page = await session.get_runs(wanted.first_id, wanted.limit, steps=wanted.steps, messages=wanted.messages)
+    data = [_run(run) for run in page.runs]
+    return json_reply({"limit": wanted.limit, "has_more": page.has_more, "data": data})
+
+
+async def show_run(session: StoredSession, run_id: str) -> Response:
+    """One run.
+
+    Raises:
+        NotFoundError: The session has none of that id.
+    """
+    run = await session.get_run(run_id)
+    if run is None:
+        raise NotFoundError("Workflow run not found.", kind="run", id=run_id)
+    return json_reply(_run(run))
+
+
+async def show_history(session: StoredSession, query: Mapping[str, str]) -> Response:
+    """What completed runs were given and made, and the same as a text for a prompt."""
+    wanted = parse_request(HistoryQuery, _given(query))
+    pairs = await session.get_workflow_history(wanted.num_runs)
+    return json_reply(
+        {
+            "data": [{"input": given, "output": made} for given, made in pairs],
+            "context": history_context(pairs, escape=wanted.escape),
+        }
+    )
+
+
+async def show_chat_history(session: StoredSession, query: Mapping[str, str]) -> Response:
+    """The last runs that have both an input and an output."""
+    wanted = parse_request(ChatHistoryQuery, _given(query))
+    found = await session.get_chat_history(wanted.last_n_runs)
+    return json_reply({"data": [{"input": turn.input, "output": turn.output} for turn in found]})
+
+
+async def show_messages(session: StoredSession, query: Mapping[str, str]) -> Response:
+    """The messages of an agent or of the team.
+
+    Raises:
+        InvalidRequestError: Both were named, or neither.
+    """
+    wanted = parse_request(MessagesQuery, _given(query))
+    try:
+        found = await session.get_messages(
+            wanted.agent_id,
+            wanted.team_id,
+            wanted.last_n_runs,
+            wanted.limit,
+            wanted.skip_roles,
+            wanted.skip_statuses,
+            wanted.skip_history_messages,
+            wanted.skip_member_messages,
+        )
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from error
+    return json_reply({"data": [message.to_dict() for message in found]})
+
+
+def wanted_name(body: ConversationRenameRequest) -> str:
+    """The name that a session shall have.
+
+    Raises:
+        InvalidRequestError: One shall be made up, which is the business of conversations.
+    """
+    if body.name is None or not body.name.strip() or len(body.name) > MAX_NAME_CHARS:
+        raise InvalidRequestError(f"name must have 1 to {MAX_NAME_CHARS} characters")
+    return body.name
+
+
+def check_changeable(app: App) -> None:
+    """Make sure that sessions of the app can be renamed and deleted.
+
+    Raises:
+        InvalidRequestError: They are single runs.
+    """
+    if app.mode == "workflow":
+        raise InvalidRequestError("Sessions of a workflow app are its runs; they cannot be changed.")
+
+
+def _run(run: WorkflowRunOutput) -> dict[str, object]:
+    return {**run.to_dict()}
+
+
+def _given(query: Mapping[str, str]) -> dict[str, str]:
+    """What is not empty; the rest is as if it had not been said."""
+    return {name: value for name, value in query.items() if value != ""}

@@ -1,0 +1,91 @@
+"""Building the search index, wherever it is: in a file beside SQLite, in a table of Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from weft.ids import Ids, TimeOrderedIds
+from weft.store import search_queue, search_table
+from weft.store.opening import database_url, search_file
+from weft.store.search_file import SearchFile, StaleIndexError
+from weft.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class SearchIndex(Protocol):
+    """What searches ask; it learns in steps what has changed."""
+
+    async def step(self, store: Store, limit: int) -> int:
+        """Learn the next rows of the queue.
+
+        Any number of processes may do so at once. A step that is broken off has done all or nothing.
+
+        Args:
+            store: The records.
+            limit: Rows, at most.
+
+        Returns:
+            How many rows there were; 0 when everything is known.
+
+        Raises:
+            StoreError: It cannot go on now.
+        """
+        ...
+
+
+def open_search_index(url: str, ids: Ids | None = None) -> SearchIndex:
+    """The search index of the database at that address.
+
+    Args:
+        url: As `open_store` takes it.
+        ids: Names for indexes that are begun anew.
+
+    Raises:
+        ConfigError: The address is of another kind.
+    """
+    address, ids = database_url(url), ids or TimeOrderedIds()
+    if address.get_backend_name() == "sqlite":
+        return _InFile(search_file(address), ids)
+    return _InTable(ids)
+
+
+class _InFile:
+    def __init__(self, file: SearchFile, ids: Ids) -> None:
+        self._file = file
+        self._ids = ids
+
+    async def step(self, store: Store, limit: int) -> int:
+        """See `SearchIndex`."""
+        try:
+            batch = await asyncio.to_thread(self._file.index, limit)
+        except StaleIndexError as error:
+            log.info("%s", error)
+            generation = self._ids.new()
+            # First in the database: until the file says the same, nobody asks it.
+            await store.write(lambda connection: search_queue.begin(connection, generation))
+            await asyncio.to_thread(self._file.restart, generation)
+            return 1
+        if batch.ids:
+            await store.write(
+                lambda connection: search_queue.settle(
+                    connection, batch.ids, batch.rows, batch.skipped, batch.done
+                )
+            )
+        return len(batch.ids)
+
+
+class _InTable:
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._begun = False
+
+    async def step(self, store: Store, limit: int) -> int:
+        """See `SearchIndex`."""
+        if not self._begun:
+            generation = self._ids.new()
+            await store.write(lambda connection: search_table.begin(connection, generation))
+            self._begun = True
+        return await store.write(lambda connection: search_table.index(connection, limit))
