@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from weft.server.openapi.operation import Schema
-from weft.wire import SparseModel, StreamEventBase, WireModel, console
+from weft.wire import RetrieverResource, SparseModel, StreamEventBase, WireModel, console
 
 Mode = Literal["validation", "serialization"]
 Key = tuple[Hashable, Mode]
@@ -38,6 +38,7 @@ _SOMETIMES: Final[Mapping[type[WireModel], frozenset[str]]] = {
         }
     ),
     console.WorkflowVersionPage: frozenset({"total"}),
+    RetrieverResource: frozenset({"created_at", "id", "message_id"}),
 }
 """Keys that only some answers have: one model stands for what several operations tell of the same thing."""
 _PAGE = re.compile(r"(?:Cursor)?Page_(\w+?)_$")
