@@ -62,7 +62,7 @@ class _InFile:
         try:
             batch = await asyncio.to_thread(self._file.index, limit)
         except StaleIndexError as error:
-            log.info("%s", error)
+            log.debug("%s", error)
             generation = self._ids.new()
             # First in the database: until the file says the same, nobody asks it.
             await store.write(lambda connection: search_queue.begin(connection, generation))

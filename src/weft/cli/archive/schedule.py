@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from weft.cli.archive.place import Where, print_json
-from weft.cli.data_folder import make_data_folder
 from weft.cli.failure import BadCallError
 from weft.cli.options import JsonOption
 from weft.cli.screen import Screen
@@ -60,6 +59,8 @@ def schedule(
         raise BadCallError("--set needs --cron, e.g. --cron '0 2 * * *'")
     if set is None and cron is not None:
         raise BadCallError("--cron needs --set, the name of the schedule")
+    from weft.cli.data_folder import make_data_folder  # brings the settings along
+
     make_data_folder(settings)
     fields: dict[str, object] = {"cron": cron, "task": task}
     if timezone is not None:
