@@ -361,15 +361,7 @@ _DSL: Final[Mapping[int | str, str]] = {
     123: "A paused run goes on with a new stream.",
 }
 
-_LATER: Final[Mapping[str, str]] = {
-    **{
-        f"api-{row}": reason
-        for rows, reason in (
-            ((231,), COMPLETION),
-        )
-        for row in rows
-    },
-}
+_LATER: Final[Mapping[str, str]] = {"api-231": COMPLETION}
 
 _DIVERGENCE: Final[Mapping[str, str]] = {
     **CONSOLE_DIVERGENCE,

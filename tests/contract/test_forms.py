@@ -569,7 +569,7 @@ async def test_items_of_an_iteration_ask_each_for_themselves(house: House, user:
     while stream.names[-1] == "workflow_paused":
         for reason in stream.of("workflow_paused")[-1]["data"]["reasons"]:
             token, name = reason["form_token"], f"{reason['form_content']}!"
-            assert (await caller.fill(token, user=user, name=name, note="")).status == 200, "\n".join(map(str, stream.script))
+            assert (await caller.fill(token, user=user, name=name, note="")).status == 200
             answered += 1
         stream = await caller.joined(run_id, user=user, continue_on_pause="false")
     assert (answered, stream.finished["outputs"]) == (2, {"answer": "- a!\n- b!"})

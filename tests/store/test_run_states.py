@@ -5,6 +5,7 @@ import pytest
 
 from tests.store.rows import ANSWERED, Rows, at
 from tests.store.test_forms import form
+from weft.errors import ConflictError
 from weft.store import (
     EndUser,
     Message,
@@ -97,15 +98,28 @@ async def test_one_process_takes_a_paused_run_over(
     store: Store, rows: Rows, begun: tuple[Run, Message]
 ) -> None:
     run, message = begun
-    assert await store.write(lambda connection: runs.claim(connection, run.id, rows.ids.new())) is False
+    assert await store.write(lambda connection: runs.claim(connection, state(run), rows.ids.new())) is False
     await pause(store, run, message, rows=rows)
     first, second = rows.ids.new(), rows.ids.new()
-    assert await store.write(lambda connection: runs.claim(connection, run.id, first)) is True
-    assert await store.write(lambda connection: runs.claim(connection, run.id, second)) is False
+    assert await store.write(lambda connection: runs.claim(connection, state(run), first)) is True
+    assert await store.write(lambda connection: runs.claim(connection, state(run), second)) is False
     row = await found(store, run)
     assert (row.status, row.owner_id) == ("running", first)
     left = await store.read(lambda connection: node_executions.list_by_run(connection, run.app_id, run.id))
     assert left == ()
+
+
+async def test_a_run_that_went_on_meanwhile_is_not_taken_over_from_where_it_was(
+    store: Store, rows: Rows, begun: tuple[Run, Message]
+) -> None:
+    run, message = begun
+    await pause(store, run, message, rows=rows, number=2)
+    with pytest.raises(ConflictError, match="has gone on"):
+        await store.write(lambda connection: runs.claim(connection, state(run, 1), rows.ids.new()))
+    row = await found(store, run)
+    assert (row.status, row.owner_id) == ("paused", None)
+    left = await store.read(lambda connection: node_executions.list_by_run(connection, run.app_id, run.id))
+    assert [execution.status for execution in left] == ["paused"]
 
 
 async def test_a_run_whose_process_died_after_it_went_on_is_closed_and_its_state_forgotten(
@@ -113,7 +127,7 @@ async def test_a_run_whose_process_died_after_it_went_on_is_closed_and_its_state
 ) -> None:
     run, message = begun
     await pause(store, run, message)
-    await store.write(lambda connection: runs.claim(connection, run.id, rows.ids.new()))
+    await store.write(lambda connection: runs.claim(connection, state(run), rows.ids.new()))
     assert await store.write(lambda connection: runs.close_orphans(connection, [], at(99))) == (run.id,)
     assert await store.read(lambda connection: run_states.find(connection, run.id)) is None
 

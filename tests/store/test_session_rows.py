@@ -54,6 +54,7 @@ async def test_rows_of_many_runs_come_at_once_and_of_their_app_only(
 
     assert executed == await store.read(one_by_one)
     assert [item.status for item in executed[ran[0].id]] == ["retry", done[1].status, done[0].status]
+
     def nothing(connection: Connection) -> list[object]:
         return [
             read(connection, of_app, ids)

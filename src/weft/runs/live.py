@@ -140,8 +140,9 @@ class LiveRuns:
                 watcher.began(run)
 
     def remove(self, run: LiveRun) -> None:
-        """A run is over."""
-        self._by_task.pop(run.task_id, None)
+        """A run is over, or has paused."""
+        if self._by_task.get(run.task_id) is run:  # else it goes on already, as another
+            del self._by_task[run.task_id]
         if not self._by_task:
             self._idle.set()
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from weft.engine import FORMAT, awaited_keys, change_variables, load_saved
-from weft.errors import GraphError, RunError, VariableError
+from weft.errors import ConflictError, GraphError, RunError, VariableError
 from weft.events import PauseReason, RunFinished, RunPaused
 from weft.nodes import NoHistory, Services
 from weft.runs.app_version import AppVersion, Catalog
@@ -95,9 +95,19 @@ class Pauses:
         Returns:
             The run; nothing if it is not paused, waits on, was ended, or another process was faster.
         """
-        found = await self._store.read(lambda connection: _find(connection, app_id, run_id))
-        if found is None:
-            return None
+        while True:
+            found = await self._store.read(lambda connection: _find(connection, app_id, run_id))
+            if found is None:
+                return None
+            prepared = await self._prepare(found, anyway, live)
+            if prepared is None:
+                return None
+            try:
+                return prepared if await self._claim(found, prepared) else None
+            except ConflictError:
+                continue  # it has gone on and paused again meanwhile
+
+    async def _prepare(self, found: _Found, anyway: bool, live: LiveRun | None) -> Prepared | None:
         try:
             state = _readable(found.state)
             version = self._version(found.workflow)
@@ -105,17 +115,20 @@ class Pauses:
             closed = [form for form in found.forms if form.id in awaited and form.status != "waiting"]
             if not closed and not anyway:
                 return None
-            prepared = self._prepared(found, state, version, closed, live)
+            return self._prepared(found, state, version, closed, live)
         except (RunError, VariableError, GraphError) as error:
-            log.exception("run %s cannot go on", run_id)
+            log.exception("run %s cannot go on", found.run.id)
             await self.end(found.run, "failed", f"This run cannot go on: {error}")
             return None
-        owner_id = self._owner_id
-        claimed = await self._store.write(lambda connection: runs.claim(connection, run_id, owner_id))
-        if not claimed:
-            return None
+
+    async def _claim(self, found: _Found, prepared: Prepared) -> bool:
+        state, owner_id = found.state, self._owner_id
+        if state is None or not await self._store.write(
+            lambda connection: runs.claim(connection, state, owner_id)
+        ):
+            return False
         prepared.live.run = msgspec.structs.replace(found.run, status="running", owner_id=owner_id)
-        return prepared
+        return True
 
     async def end(self, run: Run, status: Literal["stopped", "failed"], error: str) -> bool:
         """End a paused run where it stands; whether it was still paused."""

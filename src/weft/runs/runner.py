@@ -168,6 +168,8 @@ class Runner:
         self._filing = filing
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._wanted: dict[str, bool] = {}
+        """Runs that were to go on while they had not paused yet, and whether in any case."""
         self.refused = 0
         """Requests that would have been one run too many for their app."""
         self._starting: Counter[str] = Counter()
@@ -231,22 +233,27 @@ class Runner:
             anyway: Go on even if nothing that it waits for has come, as after a pause from outside.
 
         Returns:
-            The run; nothing if it is not paused, waits on, cannot go on, or goes on in another process.
+            The run; nothing if it waits on, cannot go on, or goes on in another process. One that has not
+            paused yet goes on by itself after it has.
 
         Raises:
             StoreError: It could not be read or taken over.
         """
         if self._closing:
             return None  # whoever starts next finds it
+        if self.live.find_run(run_id) is not None:
+            # It looks by itself what has come when it pauses; what comes just then is looked at afterwards.
+            self._wanted[run_id] = anyway or self._wanted.get(run_id, False)
+            return None
         prepared = await self.pauses.prepare(app_id, run_id, anyway=anyway)
         return None if prepared is None else self._launch(prepared)
 
-    def resume_soon(self, app_id: str, run_id: str) -> None:
+    def resume_soon(self, app_id: str, run_id: str, *, anyway: bool = False) -> None:
         """Let a paused run go on in the background; trouble leaves it for those who look for such runs."""
 
         async def resume() -> None:
             try:
-                await self.resume(app_id, run_id)
+                await self.resume(app_id, run_id, anyway=anyway)
             except StoreError:
                 log.exception("run %s could not go on yet", run_id)
             except Exception:  # the border around a background task
@@ -585,6 +592,9 @@ class Runner:
         finally:
             self.live.remove(live)
             live.end()
+            wanted = self._wanted.pop(live.run.id, None)
+        if wanted is not None and live.paused is not None:
+            self.resume_soon(live.run.app_id, live.run.id, anyway=wanted)
         if prepared.reason == "resumption":
             await self._tell(live.run)
         is_first = request is not None and request.query is not None and request.conversation is None

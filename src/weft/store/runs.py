@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy import BigInteger, Connection, Double, bindparam, literal, select, update
 from sqlalchemy import cast as sql_cast
 
-from weft.errors import NotFoundError
+from weft.errors import ConflictError, NotFoundError
 from weft.store import conversation_variables, conversations, forms, messages, node_executions, run_states
 from weft.store.codec import Codec, micros, storable
 from weft.store.records import (
@@ -182,11 +182,17 @@ def pause(
     )
 
 
-def claim(connection: Connection, run_id: str, owner_id: str) -> bool:
-    """Take over a paused run to let it go on; false if somebody else was faster, or it is not paused."""
-    if _CLAIM.run(connection, owner_id, run_id) == 0:
+def claim(connection: Connection, state: RunState, owner_id: str) -> bool:
+    """Take over a paused run to let it go on from its state; false if it is not paused any more.
+
+    Raises:
+        ConflictError: It has gone on since, and has paused with another state; nothing is taken over.
+    """
+    if _CLAIM.run(connection, owner_id, state.id) == 0:
         return False
-    node_executions.forget_paused(connection, run_id)
+    if run_states.find(connection, state.id) != state:
+        raise ConflictError(f"run {state.id} has gone on since its state was read; read it again")
+    node_executions.forget_paused(connection, state.id)
     return True
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Connection, column, false, func, literal, select, text
+from sqlalchemy import ColumnElement, Connection, Text, any_, column, false, func, literal, select, text
+from sqlalchemy.dialects import postgresql
 
 from weft.store import search_queue
 from weft.store.search_file import APP_SHIFT, TALK_SHIFT
@@ -147,7 +148,11 @@ def find_conversations(connection: Connection, app_id: str, keyword: str) -> Col
     id = conversations.c.id
     if connection.dialect.name != "sqlite":
         found = matching_texts(connection, "talk", app_id, keyword)
-        return None if found is None else id.in_(select(search_texts.c.owner_id).where(*found))
+        if found is None:
+            return None
+        # By themselves: as a part of the whole query Postgres might look for them once for each conversation.
+        owners = connection.execute(select(search_texts.c.owner_id).distinct().where(*found)).scalars()
+        return id == any_(literal(list(owners), postgresql.ARRAY(Text)))
     numbers = find_numbers(connection, "talk", app_id, keyword.lower())
     if numbers is None:
         return None
