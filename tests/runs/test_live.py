@@ -120,6 +120,47 @@ async def test_runs_are_found_by_their_task_while_they_last() -> None:
     assert (runs.find("task 1"), list(runs)) == (None, [other])
 
 
+async def test_a_run_that_goes_on_is_not_taken_off_by_its_pause() -> None:
+    live, paused, resumed = LiveRuns(), live_run(), live_run()
+    live.add(paused)
+    live.add(resumed)
+    live.remove(paused)
+    assert live.find(resumed.task_id) is resumed
+    live.remove(resumed)
+    assert len(live) == 0
+
+
+class Waiting:
+    """Somebody who waits for a run."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def began(self, live: LiveRun) -> None:
+        self.told.append(live)
+
+    def changed(self) -> None:
+        self.told.append("changed")
+
+    def dismissed(self) -> None:
+        self.told.append("dismissed")
+
+
+async def test_one_who_waits_for_a_run_is_told_of_that_run_until_they_leave() -> None:
+    live, mine, other, waiting = LiveRuns(), live_run("1"), live_run("2"), Waiting()
+    live.watch(mine.run.id, waiting)
+    live.add(other)
+    live.changed(other.run.id)
+    assert waiting.told == []
+    live.changed(mine.run.id)
+    live.add(mine)
+    live.dismiss()
+    assert waiting.told == ["changed", mine, "dismissed"]
+    live.unwatch(mine.run.id, waiting)
+    live.changed(mine.run.id)
+    assert len(waiting.told) == 3
+
+
 async def test_draining_waits_until_the_last_run_is_over() -> None:
     runs, run = LiveRuns(), live_run()
     await runs.drain(0)
