@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.engine.harness import BOUND, Data, Play, Setting, Told, check_order
+from tests.engine.harness import BOUND, Data, Play, Setting, Told, check_order, engine_tasks
 from weft.engine import Engine
 from weft.events import Event, NodeStarted, PauseReason
 from weft.graph import Graph
@@ -56,11 +56,11 @@ class Pausing(Play):
 
     async def go(self, answers: Mapping[str, Mapping[str, Value]] | None = None) -> Told:
         """Run to the end or to a pause."""
-        before = asyncio.all_tasks()
+        before = engine_tasks()
         async with asyncio.timeout(BOUND):
             outcome = await self.engine.run(answers or {})
         await asyncio.sleep(0)
-        assert asyncio.all_tasks() <= before, "the run left tasks behind"
+        assert engine_tasks() <= before, "the run left tasks behind"
         if outcome.status == "paused":
             self.pauses.append(outcome.reasons)
         return Told(outcome, self.events, self.pool, self.clock)

@@ -17,7 +17,7 @@ from weft.nodes import build_node
 APPS = [
     path.read_text(encoding="utf-8")
     for path in sorted((Path(__file__).resolve().parents[2] / "examples" / "apps").glob("*.yml"))
-    if not path.name.endswith(".cases.yml")
+    if not path.name.endswith(".cases.yml") and "human-input" not in path.read_text(encoding="utf-8")
 ]
 
 
@@ -34,4 +34,4 @@ def test_whatever_can_be_loaded_runs_to_an_end(data: st.DataObject) -> None:
         told = await Play(graph, Setting()).run()
         return told.outcome.status
 
-    assert asyncio.run(run()) in ("succeeded", "failed", "partial-succeeded", "paused")
+    assert asyncio.run(run()) in ("succeeded", "failed", "partial-succeeded")

@@ -20,6 +20,7 @@ from tests.engine.harness import (
     brief,
     do,
     end,
+    engine_tasks,
     falter,
     give,
     graph,
@@ -222,13 +223,13 @@ async def test_cancelling_whoever_runs_the_engine_is_no_outcome_but_closes_every
     nodes = {"start": start(), "a": wait(gate), "b": wait(gate)}
     playing = Play(graph(nodes, "start > a", "start > b"), Setting())
     task = asyncio.create_task(playing.engine.run())
-    before = asyncio.all_tasks() - {task}
+    before = engine_tasks() - {task}
     await gate.reached(2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     ended = [event.node_id for event in playing.events if isinstance(event, NodeFinished)]
-    assert (sorted(ended), asyncio.all_tasks() <= before) == (["a", "b", "start"], True)
+    assert (sorted(ended), engine_tasks() <= before) == (["a", "b", "start"], True)
 
 
 async def test_a_stop_and_a_cancellation_at_once_are_a_cancellation() -> None:
@@ -367,11 +368,11 @@ async def test_a_crash_outside_any_node_is_raised_whichever_branch_it_is_in() ->
 
         playing = Play(graph(nodes, "start > a", "start > b", "start > slow"), Setting())
         playing.on_event = at(broken, crash)(playing)
-        before = asyncio.all_tasks()
+        before = engine_tasks()
         with pytest.raises(OSError, match="the disk is gone"):
             async with asyncio.timeout(BOUND):
                 await playing.engine.run()
-        assert asyncio.all_tasks() <= before
+        assert engine_tasks() <= before
         assert gate.inside == 0
 
 

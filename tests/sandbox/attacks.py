@@ -17,6 +17,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 
@@ -228,8 +229,8 @@ def source(statements: str) -> str:
 @contextmanager
 def targets() -> Iterator[dict[str, object]]:
     """Things worth attacking: files, listening sockets, an inheritable descriptor, a secret environment."""
-    os.environ["WEFT_SECRET"] = "secret"
     with (
+        patch.dict(os.environ, {"WEFT_SECRET": "secret"}),
         tempfile.TemporaryDirectory() as folder,
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX) as unix,
