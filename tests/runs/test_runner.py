@@ -670,6 +670,23 @@ async def test_a_store_that_fails_at_the_start_starts_nothing(
     assert (await house.ask(version)).answer == "You said: Hi"
 
 
+async def test_a_run_whose_history_cannot_be_read_is_not_begun(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = replace(await house.serve(ECHO, "start > answer"), histories={"workflow_history": 3})
+    first = await house.ask(version)
+    conversation = await house.conversation_row(first)
+
+    async def refuse(_: object) -> None:
+        raise StoreError("disk gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "read_quick", refuse)
+        with pytest.raises(StoreError, match="disk gone"):
+            await house.start(version, conversation=conversation)
+    assert (await house.conversation_row(first)).dialogue_count == conversation.dialogue_count
+
+
 # How many
 
 

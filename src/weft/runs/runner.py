@@ -413,6 +413,9 @@ class Runner:
             owner_id=self._owner_id,
             inputs=without_links(shown) if used else shown,
         )
+        # All that is read is read before anything is written: a run whose rows are there has to begin.
+        history = self._history(request)
+        told = {name: await tell_history(history, count) for name, count in version.histories.items()}
         variables = await self._variables(request, conversation)
         rows = [message_file(file, message.id, "user", now, ids) for file in files] if message else []
         stored = list(variables.values())
@@ -423,13 +426,11 @@ class Runner:
             stored_files.claim(connection, used, conversation_id=run.conversation_id, run_id=run.id)
 
         await self._store.write(write)
+        pool.update("sys", told)
         for variable in variables.values():
             pool.set(
                 "conversation", variable.name, revive(variable.value), cast(ValueType, variable.value_type)
             )
-        history = self._history(request)
-        for name, count in version.histories.items():
-            pool.set("sys", name, await tell_history(history, count))
         live = LiveRun(run, message, conversation)
         recorder = Recorder(live, variables, store=self._store, clock=self._services.clock, ids=ids)
         return Prepared(
