@@ -518,7 +518,9 @@ def words_of(annotation: object) -> str:
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in args)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(words_of(part) for part in args if part is not NoneType))
+        # Sorted: `Literal[...] | None` of another library is one object with ours, in the order of the first.
+        parts = (Literal[tuple(sorted(get_args(p)))] if get_origin(p) is Literal else p for p in args)
+        return " or ".join(dict.fromkeys(words_of(part) for part in parts if part is not NoneType))
     if origin in (list, tuple):
         return f"list of {_several(args[0])}"
     if origin is dict:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.harness import answer, start
 from tests.runs.house import House
+from tests.tasks import family
 from weft.errors import StoreError
 from weft.runs.lease import BEAT_SECONDS, SILENT_SECONDS, Lease
 from weft.store import Run, Store, messages, processes, runs
@@ -102,11 +103,12 @@ async def test_a_process_says_that_it_lives_and_signs_off(
     store: Store, clock: FrozenClock, tmp_path: Path
 ) -> None:
     folder = tmp_path / "processes"
-    before = asyncio.all_tasks()
-    async with lease("me", store, clock, folder):
-        assert (await alive(store, clock), [path.name for path in folder.iterdir()]) == (["me"], ["me"])
-    assert (await alive(store, clock), list(folder.iterdir())) == ([], [])
-    assert asyncio.all_tasks() <= before
+    with family() as begun:
+        async with lease("me", store, clock, folder):
+            assert (await alive(store, clock), [path.name for path in folder.iterdir()]) == (["me"], ["me"])
+            assert begun & asyncio.all_tasks()
+        assert (await alive(store, clock), list(folder.iterdir())) == ([], [])
+    assert not begun & asyncio.all_tasks()
 
 
 async def test_a_dead_process_is_known_by_its_lock_at_once(

@@ -156,6 +156,33 @@ async def test_a_text_that_is_too_long_for_the_index_is_found_all_the_same(
     assert skipped == []
 
 
+@pytest.mark.parametrize(
+    ("odd", "expected"),
+    [
+        ("\0", []),
+        ("a\0b", []),
+        ("rain\0", []),
+        ('"\0"', []),
+        ("\ud800", ["before"]),
+        ("x\udfffy", ["before"]),
+    ],
+)
+async def test_a_keyword_that_no_database_holds_harms_nothing(
+    store: Store, index: SearchIndex, app: App, rows: Rows, odd: str, expected: list[str]
+) -> None:
+    model = LogModel(app, rows, 6)
+    await store.write(model.begin)
+    for number, said in enumerate((f"before {odd} after", "rain")):
+        message = rows.message(rows.conversation(model.people[0]), number, said)
+        run = replace(rows.run(message), finished_at=at(1), status="succeeded")
+        await store.write(lambda connection, run=run: runs.start(connection, None, None, run))  # type: ignore[misc]
+    await learn(store, index)
+
+    wanted = LogFilter(keyword=odd)
+    found = await store.read(lambda connection: logs.list_page(connection, app.id, wanted, page=1, limit=20))
+    assert [entry.run.inputs["sys.query"][:6] for entry in found.items] == expected
+
+
 async def test_an_index_begins_anew_after_nobody_has_kept_it(
     store: Store, index: SearchIndex, app: App, rows: Rows, url: str
 ) -> None:

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
+from weft.store.codec import storable
+
 _T = TypeVar("_T")
 
 PIECE: Final = 3
@@ -25,8 +27,11 @@ _FACETS: Final = {"succeeded": "s", "failed": "f", "stopped": "t", "partial-succ
 
 
 def is_certain(keyword: str) -> bool:
-    """Whether the index finds a keyword exactly where it stands; else the texts have to be read."""
-    return bool(keyword) and _UNCERTAIN.isdisjoint(keyword)
+    """Whether the index finds a keyword exactly where it stands; else the texts have to be read.
+
+    One with characters that no database holds is not the index's to answer: they are stored as U+FFFD.
+    """
+    return bool(keyword) and _UNCERTAIN.isdisjoint(storable(keyword))
 
 
 def join(parts: Sequence[str | None]) -> str:
