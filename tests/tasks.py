@@ -20,6 +20,7 @@ def family() -> Iterator[set[asyncio.Task[Any]]]:
 
     def begin(loop: asyncio.AbstractEventLoop, work: Work, **options: Any) -> asyncio.Task[Any]:
         task = asyncio.Task(work, loop=loop, **options) if former is None else former(loop, work, **options)
+        assert isinstance(task, asyncio.Task)
         if (by := asyncio.current_task()) is parent or by in members:
             members.add(task)
         return task
