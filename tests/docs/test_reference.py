@@ -12,7 +12,7 @@ from scripts import reference
 from tests.docs.page import DOCS, ROOT, read_page
 from weft.cli.commands import _build
 from weft.nodes import NODE_TYPES
-from weft.runs.runner import error_code
+from weft.runs.ending import error_code
 from weft.server import errors
 from weft.settings import reference as settings_reference
 

@@ -68,7 +68,7 @@ def filing_of(house: House, content: FileStore) -> Filing:
 async def filing(house: House, content: FileStore) -> Filing:
     await house.serve({"start": start(), "a": answer("{{#sys.files#}}")}, "start > a")
     made = filing_of(house, content)
-    house.runner._filing = made
+    house.runner.preparer._filing = made
     return made
 
 

@@ -50,7 +50,7 @@ from weft.events import RunFinished, RunStarted
 from weft.nodes import Context
 from weft.providers import Rule, Script, ScriptedModel, TokenUsage
 from weft.runs import NIL_ID
-from weft.runs.runner import error_code
+from weft.runs.ending import error_code
 from weft.store import (
     Conversation,
     Message,

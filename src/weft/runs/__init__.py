@@ -34,9 +34,11 @@ from weft.runs.live import LiveRun, LiveRuns, Watcher
 from weft.runs.naming import provisional_name
 from weft.runs.password import hash_password, verify_password
 from weft.runs.pauses import finished_event, is_answered, paused_event
+from weft.runs.preparing import NIL_ID
 from weft.runs.progress import without_details
 from weft.runs.removal import DELETED, remove_deleted
-from weft.runs.runner import NIL_ID, Runner, RunRequest
+from weft.runs.request import RunRequest
+from weft.runs.runner import Runner
 from weft.runs.runtime import WORKSPACE_ID, Runtime, open_runtime
 from weft.runs.suggesting import suggest
 

@@ -11,8 +11,10 @@ from weft.nodes import Services
 from weft.providers import Usage
 from weft.runs.annotation_reply import AnnotationReplies
 from weft.runs.likeness import Match
+from weft.runs.preparing import NIL_ID
 from weft.runs.recorder import message_file
-from weft.runs.runner import NIL_ID, Runner, RunRequest
+from weft.runs.request import RunRequest
+from weft.runs.runner import Runner
 from weft.store import (
     AnnotationHit,
     Connection,
@@ -85,8 +87,8 @@ class DirectAnswers:
 
     async def _store(self, request: RunRequest, query: str, match: Match) -> DirectAnswer:
         ids, now = self.services.ids, self.services.clock.now()
-        given = await self.runner.accept(request)
-        conversation = self.runner.conversation(request, given.stored_inputs)
+        given = await self.runner.preparer.accept(request)
+        conversation = self.runner.preparer.conversation(request, given.stored_inputs)
         annotation = match.annotation
         message_id = ids.new()
         rows = [message_file(file, message_id, "user", now, ids) for file in given.files]

@@ -17,7 +17,7 @@ from weft.ids import Ids
 from weft.nodes import StartVariable
 from weft.runs.app_version import AppVersion, Catalog
 from weft.runs.live import LiveRun
-from weft.runs.runner import RunRequest
+from weft.runs.request import RunRequest
 from weft.store import App, Connection, EndUser, Store, Workflow, apps, end_users, workflows
 from weft.tools import (
     Caller,

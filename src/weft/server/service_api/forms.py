@@ -56,7 +56,7 @@ async def submit(request: Request) -> Response:
             run,
             inputs=given.inputs,
             action=given.action,
-            make_file=await runtime.runner.file_maker(call.app.id, user.id, given.inputs),
+            make_file=await runtime.runner.preparer.file_maker(call.app.id, user.id, given.inputs),
             end_user_id=user.id,
         )
     except InvalidFormError as error:
