@@ -9,10 +9,12 @@ from weft.graph.app_file import AppFile, AppMode, EdgeSpec, NodeSpec, VariableDe
 from weft.graph.behaviour import Behaviour, ErrorStrategy, Need, NodeBuilder, NodeKind, Retry
 from weft.graph.check import CheckReport, check_app
 from weft.graph.compiled import Edge, FramePlan, Graph, GraphNode, Response, compile_graph, needs_of
+from weft.graph.features import MODERATION_TYPES
 from weft.graph.load import load_app
 from weft.graph.yaml_text import parse_yaml
 
 __all__ = [
+    "MODERATION_TYPES",
     "AppFile",
     "AppMode",
     "Behaviour",

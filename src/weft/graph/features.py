@@ -21,6 +21,9 @@ _SWITCHES = (
     "file_upload",
 )
 
+MODERATION_TYPES = ("keywords", "openai_moderation")
+"""Those that there is a judge for; the third kind asks a service that the file does not name."""
+
 
 def read_features(value: object, findings: Findings) -> Mapping[str, object]:
     """The features of known shape; what is null counts as absent, unknown keys stay as they are.
@@ -61,6 +64,13 @@ def _fits(name: str, feature: object, findings: Findings) -> bool:
     enabled = feature.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         return _wrong(f"{path}.enabled", "true or false", enabled, findings)
+    if name == "sensitive_word_avoidance" and enabled and feature.get("type") not in MODERATION_TYPES:
+        findings.warn(
+            "graph.moderation_type",
+            f"{path}.type",
+            f"moderation of type {feature.get('type')!r} does not exist here; the app answers nothing",
+            f"choose one of {', '.join(MODERATION_TYPES)} in the editor, or switch content moderation off",
+        )
     image = feature.get("image")
     if name == "file_upload" and image is not None and not isinstance(image, dict):
         return _wrong(f"{path}.image", "a mapping", image, findings)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from weft.graph import AppFile, Graph, NodeBuilder, compile_graph, load_app
 from weft.nodes import Node, StartNode, build_node
 from weft.runs.history import told_histories
+from weft.runs.moderation import ModerationRules
 from weft.store import Workflow
 
 BuildNode: TypeAlias = NodeBuilder[Node[Any]]
@@ -69,6 +70,8 @@ class AppVersion:
     uploads: UploadRules = field(default_factory=UploadRules)
     histories: Mapping[str, int] = field(default_factory=dict)
     """System variables that tell of earlier runs, by name with how many; only those that a node looks at."""
+    moderation: ModerationRules | None = None
+    """What its questions and answers must not say; ``None`` where anything may be said."""
 
     @property
     def start(self) -> StartNode:
@@ -127,11 +130,16 @@ class Catalog:
                 graph=graph,
                 uploads=UploadRules.parse(file.features.get("file_upload")),
                 histories=told_histories(graph),
+                moderation=_moderation(file.features.get("sensitive_word_avoidance")),
             )
             self._versions[workflow.id] = found
             if len(self._versions) > _KEEP:
                 self._versions.popitem(last=False)
         return found
+
+
+def _moderation(feature: object) -> ModerationRules | None:
+    return ModerationRules.parse(feature) if isinstance(feature, Mapping) else None
 
 
 def _provider_and_model(need: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from weft.events import Event
 from weft.nodes import History, NoHistory
 from weft.runs.app_version import AppVersion
 from weft.runs.live import LiveRun
+from weft.runs.moderation import OutputModeration
 from weft.runs.recorder import Recorder
 from weft.variables import Value, VariablePool
 
@@ -34,5 +35,7 @@ class Prepared:
     """What has come for it meanwhile."""
     news: Sequence[Event] = ()
     """What is told of that."""
+    moderation: OutputModeration | None = None
+    """Judges what it says, where its app wants that."""
     can_go_on: bool = False
     """It has paused, and could go on at once: what it waits for came before it did."""

@@ -174,9 +174,11 @@ class Preparer:
         """Check what a request brings.
 
         Raises:
-            InvalidRequestError: Files or inputs do not fit the app.
+            InvalidRequestError: Files or inputs do not fit the app, or nobody can judge what it says.
         """
         ids, version = self._services.ids, request.version
+        if version.moderation is not None:
+            version.moderation.check()
         find_upload = await self._uploads(request.app.id, request.end_user.id, request.files, request.inputs)
         files = message_files(request.files, version.uploads, ids, find_upload)
         inputs = version.start.accept(request.inputs, input_files(ids, find_upload))

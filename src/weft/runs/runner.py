@@ -22,6 +22,7 @@ from weft.runs.app_version import AppVersion, Catalog
 from weft.runs.filing import Filing
 from weft.runs.forms import RunForms
 from weft.runs.live import STOP_SECONDS, LiveRun, LiveRuns
+from weft.runs.moderation import Judge, OutputModeration
 from weft.runs.pauses import Pauses
 from weft.runs.prepared import Prepared
 from weft.runs.preparing import Preparer
@@ -235,6 +236,7 @@ class Runner:
     def _engine(self, prepared: Prepared) -> Engine:
         """The engine of a run, whose record is kept from now on."""
         live, version = prepared.live, prepared.version
+        prepared.moderation = moderation = self._moderation(prepared)
         engine = Engine(
             version.graph,
             prepared.pool,
@@ -254,12 +256,20 @@ class Runner:
                     if variable.value_type == "secret" and variable.value
                 ),
             ),
-            live.emit,
+            live.emit if moderation is None else moderation.emit,
             saved=prepared.saved,
         )
         live.engine = engine
         live.listen(prepared.recorder.hear)
         return engine
+
+    def _moderation(self, prepared: Prepared) -> OutputModeration | None:
+        rules, live = prepared.version.moderation, prepared.live
+        if rules is None or rules.output_answer is None:
+            return None
+        judge = Judge(rules, self._services.models)
+        said = prepared.recorder.answer
+        return OutputModeration(judge, rules.output_answer, emit=live.emit, stop=live.stop, said=said)
 
     async def name_conversation(self, app_version: AppVersion, query: str) -> str:
         """A title for a conversation that begins with that query."""
@@ -327,12 +337,17 @@ class Runner:
 
     async def _outcome(self, engine: Engine, prepared: Prepared) -> RunOutcome:
         """Run, and have the end on disk; what goes wrong with either is an outcome of its own."""
-        recorder, run_id = prepared.recorder, prepared.live.run.id
+        recorder, run_id, moderation = prepared.recorder, prepared.live.run.id, prepared.moderation
         try:
             outcome = await engine.run(prepared.answers)
+            if moderation is not None:
+                outcome = await moderation.finish(outcome)
         except Exception as error:  # the border around a whole run
             log.exception("run %s broke", run_id)
             outcome = engine.outcome(NodeFailedError(str(error) or type(error).__name__), 0.0)
+        finally:
+            if moderation is not None:
+                moderation.close()
         resources = bool(prepared.version.feature("retriever_resource").get("enabled"))
         try:
             if outcome.status == "paused":

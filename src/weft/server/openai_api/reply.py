@@ -139,4 +139,6 @@ def _correction(said: str, text: str) -> str:
     """What to say after `said` so that a reader ends up with `text`, as far as that can be."""
     if text.startswith(said):
         return text[len(said) :]
+    if said.endswith(text):
+        return ""
     return f"\n\n{text}"
