@@ -11,35 +11,28 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from weft.engine.answer_stream import AnswerStream
+from weft.engine.execution import Execution, check_handle, failure_type
+from weft.engine.readiness import Plan, PlannedNode, Readiness
 from weft.engine.run_state import TURN_SECONDS, RunState, current_task
 from weft.engine.saved import SavedFrame, SavedWait, wait_can_go_on
-from weft.errors import NodeFailedError, ProviderError, RunError, WeftError
+from weft.errors import NodeFailedError, RunError, WeftError
 from weft.events import (
     ContainerKind,
     Event,
     Frame,
-    NodeFinished,
-    NodeRetried,
     NodeStarted,
-    NodeStatus,
     ReasoningStreamed,
 )
-from weft.graph import Edge, FramePlan, GraphNode
-from weft.nodes import Context, FrameResult, Node, NodeResult, Resumption, Wait
+from weft.nodes import Context, FrameResult, NodeResult, Resumption, Wait
 from weft.providers import Usage
-from weft.variables import Value, VariablePool, freeze, mask_secrets, thaw_all
+from weft.variables import Value, VariablePool, freeze, thaw_all
 
 log = logging.getLogger(__name__)
 
 _NO_USAGE = Usage.zero()
-
-AnyNode = Node[Any]
-Plan = FramePlan[AnyNode]
-PlannedNode = GraphNode[AnyNode]
 
 
 class FrameRun:
@@ -54,12 +47,11 @@ class FrameRun:
         "_pauses",
         "_plan",
         "_pool",
-        "_reached",
+        "_readiness",
         "_saved",
         "_state",
         "_stream",
         "_tasks",
-        "_undecided",
         "_where",
         "ended_loops",
         "failure",
@@ -80,9 +72,8 @@ class FrameRun:
         self._plan = plan
         self._pool = pool
         self._where = where
-        self._undecided = list(plan.in_degrees)
-        self._reached = bytearray(len(plan.nodes))
         self._stream = AnswerStream(plan, pool, where, state.emit) if plan.responses else None
+        self._readiness = Readiness(plan, self._stream)
         self._tasks: set[asyncio.Task[None]] = set()
         """Branches that have a task of their own."""
         self._main: asyncio.Task[Any] | None = None
@@ -127,7 +118,7 @@ class FrameRun:
             if self._stream is not None:
                 self._stream.start()
             for edge in self._plan.skipped:
-                self._skip(edge, [])
+                self._readiness.skip(edge, [])
         task = self._main = current_task()
         before = task.cancelling()
         done = False
@@ -215,48 +206,6 @@ class FrameRun:
         for key in [key for key in self._child_outputs if key[0] == context.node_id]:
             del self._child_outputs[key]
 
-    # Readiness
-
-    def _take(self, edge: Edge[AnyNode], ready: list[PlannedNode]) -> None:
-        target = edge.target
-        slot = target.slot
-        self._undecided[slot] -= 1
-        self._reached[slot] = 1
-        if self._stream is not None:
-            self._stream.take(edge)
-        if self._undecided[slot] == 0:
-            ready.append(target)
-
-    def _skip(self, edge: Edge[AnyNode], ready: list[PlannedNode]) -> None:
-        """Decide against an edge, and against everything that only it led to."""
-        stack = [edge]
-        while stack:
-            target = stack.pop().target
-            slot = target.slot
-            self._undecided[slot] -= 1
-            if self._undecided[slot] == 0:
-                if self._reached[slot]:
-                    ready.append(target)
-                else:
-                    if self._stream is not None:
-                        self._stream.skip(target.id)
-                    stack.extend(reversed(target.out))
-
-    def _leave(self, node: PlannedNode, handle: str | None) -> list[PlannedNode]:
-        """Decide all ways out of a node; returns the nodes that are ready now."""
-        ready: list[PlannedNode] = []
-        if node.kind == "branch":
-            for edge in node.out:
-                if edge.handle != handle:
-                    self._skip(edge, ready)
-            for edge in node.out:
-                if edge.handle == handle:
-                    self._take(edge, ready)
-        else:
-            for edge in node.out:
-                self._take(edge, ready)
-        return ready
-
     # Execution
 
     def _fork(self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None = None) -> None:
@@ -294,7 +243,9 @@ class FrameRun:
         self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None
     ) -> list[PlannedNode]:
         if node.kind == "root" and self.parent is not None:
-            return self._leave(node, None)  # where an item or a round begins; there is nothing to tell
+            return self._readiness.leave(
+                node, None
+            )  # where an item or a round begins; there is nothing to tell
         state = self._state
         if wait is not None:
             execution = self._again(node, wait)
@@ -303,7 +254,7 @@ class FrameRun:
                 state.count_step()
             state.executions += 1
             services = state.services
-            execution = _Execution(
+            execution = Execution(
                 node,
                 Context(
                     node_id=node.id,
@@ -339,7 +290,7 @@ class FrameRun:
         except asyncio.CancelledError:
             self._count_usage(execution.context)
             self._drop_children(node)
-            state.emit(self._finished(execution, "stopped"))
+            state.emit(execution.finished("stopped"))
             raise
         if isinstance(result, NodeResult):
             return (
@@ -349,7 +300,7 @@ class FrameRun:
             )
         return self._fail(execution, result)
 
-    async def _attempt(self, execution: _Execution) -> NodeResult | WeftError:
+    async def _attempt(self, execution: Execution) -> NodeResult | WeftError:
         """Run the node, again where its settings say so; returns its result or what it failed of at last."""
         node, context = execution.node, execution.context
         attempts = 0
@@ -361,7 +312,7 @@ class FrameRun:
                     async with self._state.places:
                         result = await node.behaviour.run(context)
                 if node.kind == "branch" and result.wait is None:
-                    _check_handle(node, result)
+                    check_handle(node, result)
                 self._count_usage(context)
                 return result
             except WeftError as error:
@@ -385,33 +336,31 @@ class FrameRun:
                 return failure
             attempts += 1
             await self._state.services.clock.sleep(node.retry.interval)
-            self._state.emit(self._retried(execution, failure, attempts))
+            self._state.emit(execution.retried(failure, attempts))
             if self.parent is None:
                 self._state.count_step()
             context.forget_attempt()
             execution.started_at = self._state.services.clock.now()
             execution.began = self._state.services.clock.monotonic()
 
-    def _succeed(self, execution: _Execution, result: NodeResult) -> list[PlannedNode]:
+    def _succeed(self, execution: Execution, result: NodeResult) -> list[PlannedNode]:
         node = execution.node
         self._pool.update(node.id, result.outputs)
-        ready = self._leave(node, result.handle)
+        ready = self._readiness.leave(node, result.handle)
         if node.behaviour.kind == "response":
             self._put_out(result.outputs)
         if self._stream is not None:
             self._stream.done(node)
-        self._state.emit(self._finished(execution, "succeeded", outputs=result.outputs))
+        self._state.emit(execution.finished("succeeded", outputs=result.outputs))
         return ready
 
-    def _fail(self, execution: _Execution, failure: WeftError) -> list[PlannedNode]:
+    def _fail(self, execution: Execution, failure: WeftError) -> list[PlannedNode]:
         node, context = execution.node, execution.context
         self._drop_children(node)
         message, type_name = str(failure), failure_type(failure)
         if node.error_strategy is None:
             self._state.emit(
-                self._finished(
-                    execution, "failed", outputs=context.outputs, error=message, error_type=type_name
-                )
+                execution.finished("failed", outputs=context.outputs, error=message, error_type=type_name)
             )
             if self.failure is None:
                 self.failure = failure
@@ -422,11 +371,13 @@ class FrameRun:
             outputs = {**node.default_outputs, **outputs}
         context.metadata["error_strategy"] = node.error_strategy
         self._pool.update(node.id, outputs)
-        ready = self._leave(node, "fail-branch" if node.error_strategy == "fail-branch" else "source")
+        ready = self._readiness.leave(
+            node, "fail-branch" if node.error_strategy == "fail-branch" else "source"
+        )
         if self._stream is not None:
             self._stream.done(node)
         self._state.emit(
-            self._finished(execution, "exception", outputs=outputs, error=message, error_type=type_name)
+            execution.finished("exception", outputs=outputs, error=message, error_type=type_name)
         )
         return ready
 
@@ -438,7 +389,7 @@ class FrameRun:
             self._pauses = _Pauses()
         return self._pauses
 
-    def _wait(self, execution: _Execution, wait: Wait) -> list[PlannedNode]:
+    def _wait(self, execution: Execution, wait: Wait) -> list[PlannedNode]:
         """Keep an execution until the run goes on."""
         node, context, clock = execution.node, execution.context, self._state.services.clock
         paused = self._pausing.paused_children
@@ -462,7 +413,7 @@ class FrameRun:
         )
         return []
 
-    def _again(self, node: PlannedNode, wait: SavedWait) -> _Execution:
+    def _again(self, node: PlannedNode, wait: SavedWait) -> Execution:
         """The execution of a node that has waited, with what came for it."""
         context = Context(
             node_id=node.id,
@@ -482,7 +433,7 @@ class FrameRun:
         for index, child in wait.children.items():
             self._pausing.children[node.id, int(index)] = child
         began = self._state.services.clock.monotonic() - wait.elapsed
-        return _Execution(node, context, wait.index, wait.predecessor, wait.started_at, began)
+        return Execution(node, context, wait.index, wait.predecessor, wait.started_at, began)
 
     def _put_off(self, node: PlannedNode, predecessor: str | None, wait: SavedWait | None) -> None:
         """Leave a node that is ready for when the run goes on again."""
@@ -511,14 +462,14 @@ class FrameRun:
                 self._end_waits(child.waits, _inside(where, node, int(index)))
             execution = self._again(node, wait)
             execution.context.frame = where
-            self._state.emit(self._finished(execution, "stopped"))
+            self._state.emit(execution.finished("stopped"))
 
     def save(self) -> SavedFrame:
         """The frame as it stands, for another to go on from; only once `run` is over."""
         nodes = self._plan.nodes
         return SavedFrame(
-            undecided={node.id: self._undecided[node.slot] for node in nodes},
-            reached=[node.id for node in nodes if self._reached[node.slot]],
+            undecided={node.id: self._readiness.undecided[node.slot] for node in nodes},
+            reached=[node.id for node in nodes if self._readiness.reached[node.slot]],
             waits=self._pausing.waits,
             deferred=self._pausing.deferred,
             stream=None if self._stream is None else self._stream.save(),
@@ -547,9 +498,9 @@ class FrameRun:
     def _take_over(self, saved: SavedFrame) -> list[_Job]:
         nodes = {node.id: node for node in self._plan.nodes}
         for node_id, number in saved.undecided.items():
-            self._undecided[nodes[node_id].slot] = number
+            self._readiness.undecided[nodes[node_id].slot] = number
         for node_id in saved.reached:
-            self._reached[nodes[node_id].slot] = 1
+            self._readiness.reached[nodes[node_id].slot] = 1
         if self._stream is not None and saved.stream is not None:
             self._stream.restore(saved.stream)
         self._outputs = [thaw_all(outputs) for outputs in saved.outputs]
@@ -604,66 +555,6 @@ class FrameRun:
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    # Events
-
-    def _finished(
-        self,
-        execution: _Execution,
-        status: NodeStatus,
-        *,
-        outputs: dict[str, Value] | None = None,
-        error: str | None = None,
-        error_type: str | None = None,
-    ) -> NodeFinished:
-        context, clock = execution.context, self._state.services.clock
-        return NodeFinished(
-            execution_id=context.execution_id,
-            node_id=context.node_id,
-            node_type=context.node_type,
-            title=context.title,
-            index=execution.index,
-            status=status,
-            started_at=execution.started_at,
-            at=clock.now(),
-            elapsed_time=clock.monotonic() - execution.began,
-            predecessor_id=execution.predecessor,
-            frame=context.frame,
-            inputs=self._masked(context.inputs),
-            process_data=self._masked(context.process_data),
-            outputs={} if outputs is None else outputs,
-            error=None if error is None else str(mask_secrets(error, self._state.info.secrets)),
-            error_type=error_type,
-            metadata=context.metadata,
-            files=context.files,
-        )
-
-    def _masked(self, values: dict[str, Value]) -> dict[str, Value]:
-        """What a node notes down is for records, so it shows no secret."""
-        secrets = self._state.info.secrets
-        return {name: mask_secrets(value, secrets) for name, value in values.items()} if secrets else values
-
-    def _retried(self, execution: _Execution, failure: WeftError, retry_index: int) -> NodeRetried:
-        context, clock = execution.context, self._state.services.clock
-        return NodeRetried(
-            execution_id=context.execution_id,
-            node_id=context.node_id,
-            node_type=context.node_type,
-            title=context.title,
-            index=execution.index,
-            retry_index=retry_index,
-            error=str(mask_secrets(str(failure), self._state.info.secrets)),
-            error_type=failure_type(failure),
-            started_at=execution.started_at,
-            at=clock.now(),
-            elapsed_time=clock.monotonic() - execution.began,
-            predecessor_id=execution.predecessor,
-            frame=self._where,
-            inputs=self._masked(context.inputs),
-            process_data=self._masked(context.process_data),
-            outputs=context.outputs,
-            metadata=context.metadata,
-        )
-
 
 @dataclass(slots=True)
 class _Pauses:
@@ -679,36 +570,8 @@ class _Pauses:
     """Frames of containers that have paused."""
 
 
-@dataclass(slots=True)
-class _Execution:
-    """One execution of a node, all of its attempts."""
-
-    node: PlannedNode
-    context: Context
-    index: int
-    predecessor: str | None
-    started_at: datetime
-    """When the present attempt began."""
-    began: float
-    """The same on the monotonic clock."""
-
-
 _Job = tuple[PlannedNode, str | None, SavedWait | None]
 """A node to run, the one that made it ready, and what it has waited for."""
-
-
-def _check_handle(node: PlannedNode, result: NodeResult) -> None:
-    """Make sure that a branch says where the run goes on.
-
-    Raises:
-        NodeFailedError: It does not, or it must not end where nothing follows.
-    """
-    if not result.handle:
-        if node.behaviour.kind == "branch":
-            raise NodeFailedError(f"node {node.id!r} ({node.type}) chose no way out")
-        result.handle = "source"
-    if result.dead_end and not any(edge.handle == result.handle for edge in node.out):
-        raise NodeFailedError(result.dead_end, node_id=node.id, node_type=node.type)
 
 
 def _inside(where: Frame, container: PlannedNode, index: int) -> Frame:
@@ -720,10 +583,3 @@ def _sum(one: Usage, other: Usage) -> Usage:
     if one is _NO_USAGE or other is _NO_USAGE:  # most nodes call no model
         return other if one is _NO_USAGE else one
     return one + other
-
-
-def failure_type(error: WeftError) -> str:
-    """The class name that the record of a failed node shows."""
-    if isinstance(error, NodeFailedError | ProviderError):
-        return error.error_type
-    return type(error).__name__
