@@ -6,12 +6,49 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.command import ASK, BOUND, BROKEN, ECHO, SUM, Weft, script
 from weft.cli import main
+
+READ = """\
+kind: app
+version: 0.3.1
+app: {name: Read, mode: advanced-chat}
+workflow:
+  features:
+    file_upload:
+      enabled: true
+      allowed_file_types: [document]
+      allowed_file_upload_methods: [local_file, remote_url]
+  graph:
+    nodes:
+    - id: start
+      data:
+        type: start
+        title: Start
+        variables:
+        - &file
+          variable: paper
+          type: file
+          allowed_file_types: [document]
+          allowed_file_upload_methods: [local_file]
+        - {<<: *file, variable: more, type: file-list}
+    - {id: one, data: {type: document-extractor, title: One, variable_selector: [start, paper]}}
+    - {id: all, data: {type: document-extractor, title: All, variable_selector: [start, more]}}
+    - {id: sent, data: {type: document-extractor, title: Sent, variable_selector: [sys, files]}}
+    - id: answer
+      data: {type: answer, title: Answer, answer: "{{#one.text#}} {{#all.text#}} {{#sent.text#}}"}
+    edges:
+    - {source: start, target: one}
+    - {source: one, target: all}
+    - {source: all, target: sent}
+    - {source: sent, target: answer}
+"""
+LEAVE = (Path(__file__).parents[2] / "examples/apps/leave-request.yml").read_text(encoding="utf-8")
 
 
 @dataclass
@@ -34,7 +71,14 @@ def run(
     own_logging: None,
 ) -> Run:
     """`weft run` in this process, which is quicker, in a folder with an app of each kind."""
-    for name, text in (("echo.yml", ECHO), ("ask.yml", ASK), ("sum.yml", SUM), ("broken.yml", BROKEN)):
+    for name, text in (
+        ("echo.yml", ECHO),
+        ("ask.yml", ASK),
+        ("sum.yml", SUM),
+        ("broken.yml", BROKEN),
+        ("read.yml", READ),
+        ("leave.yml", LEAVE),
+    ):
         weft.write(name, text)
     monkeypatch.chdir(weft.folder)
     monkeypatch.delenv("WEFT_MODELS_URL", raising=False)
@@ -134,8 +178,18 @@ def test_a_failed_run_is_told_to_programs_too(weft: Weft, run: Run) -> None:
             ["echo.yml", "x", "--input", "nmae=A"],
             "--input nmae: the app has no input of that name; it",
         ),
-        (["echo.yml", "x", "--file", "echo.yml"], "--file echo.yml: this is a local file"),
-        (["echo.yml", "x", "--file", "http://a/b.png"], "--file: echo.yml takes no files"),
+        (["echo.yml", "x", "--file", "echo.yml"], "--file: echo.yml takes no files"),
+        (
+            ["read.yml", "x", "--file", "nothing.txt"],
+            "--file nothing.txt: No such file or directory; give a file",
+        ),
+        (
+            ["read.yml", "x", "--file", "ftp://a/b"],
+            "--file ftp://a/b: No such file or directory; give a file",
+        ),
+        (["read.yml", "x", "--input", "paper=no.txt"], "--input paper no.txt: No such file or directory"),
+        (["read.yml", "x", "--file", "."], "--file .: Is a directory; give a file"),
+        (["leave.yml", "x", "--fill", "remark"], "--fill remark: write name=text"),
         (["echo.yml", "x", "--user", ""], "--user has 0 characters"),
     ],
 )
@@ -173,3 +227,40 @@ def test_an_interrupt_stops_the_run_and_what_was_said_is_kept(weft: Weft) -> Non
     _, errors = process.communicate(timeout=BOUND)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "error: the run was stopped: Interrupted."
+
+
+def test_files_of_this_machine_go_along(weft: Weft, run: Run) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        weft.write(name, f"It says {name[0]}.")
+    given = ("--input", "paper=a.txt", "--input", "more=b.txt", "--input", "more=c.txt", "--file", "d.txt")
+    said = run("read.yml", "What is it?", *given)
+    assert (said.code, said.err) == (0, "")
+    assert [word for word in said.out.replace("[", " ").split() if word.endswith(".")] != []
+    assert all(f"It says {letter}." in said.out for letter in "abcd")
+
+
+def test_a_run_that_waits_for_a_form_says_how_to_fill_it_in(run: Run) -> None:
+    said = run("leave.yml", "Two days off?")
+    assert (said.code, said.out) == (3, "I have passed your request on.\n")
+    assert said.err == "the run waits for 'Decide': --choose grant|refuse --fill remark=...\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (["--choose", "grant"], "Granted. Have a good time."),
+        (["--choose", "refuse", "--fill", "remark=Too busy."], "Refused. Too busy."),
+    ],
+)
+def test_forms_are_filled_in_on_the_command_line(run: Run, given: list[str], answer: str) -> None:
+    said = run("leave.yml", "Two days off?", *given, "--json")
+    content = content_of(said)
+    assert (said.code, content["status"]) == (0, "succeeded")
+    assert content["answer"] == f"I have passed your request on.\n{answer}"
+    assert "Remark: [remark]" in said.err
+
+
+def test_an_action_that_a_form_does_not_have_is_refused(run: Run) -> None:
+    said = run("leave.yml", "Two days off?", "--choose", "maybe")
+    assert said.code == 2
+    assert said.err.endswith("error: --choose maybe: the form 'Decide' has grant, refuse\n")

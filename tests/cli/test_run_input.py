@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from weft.cli.failure import BadCallError
-from weft.cli.run_input import parse_attachments, parse_inputs
+from weft.cli.run_input import parse_inputs
 
 
 def test_inputs_are_texts_or_json() -> None:
@@ -29,13 +29,9 @@ def test_an_input_that_makes_no_sense_is_refused(given: list[str], complaint: st
     assert str(caught.value).startswith(complaint)
 
 
-def test_an_attachment_is_an_address_whose_kind_is_guessed() -> None:
-    assert parse_attachments(["https://a.example/lamp.png?size=2", "http://a.example/plan"]) == [
-        {"type": "image", "transfer_method": "remote_url", "url": "https://a.example/lamp.png?size=2"},
-        {"type": "custom", "transfer_method": "remote_url", "url": "http://a.example/plan"},
-    ]
-
-
-def test_anything_else_is_no_attachment_yet() -> None:
-    with pytest.raises(BadCallError, match=r"--file ftp://a/b: this is no address; only files at an http"):
-        parse_attachments(["ftp://a/b"])
+def test_what_may_be_given_more_than_once_comes_as_a_list() -> None:
+    given = ["photos=a.png", "photos=https://a.example/b.png", "plan=c.pdf"]
+    assert parse_inputs(given, ["photos", "plan"], ["photos"]) == {
+        "photos": ["a.png", "https://a.example/b.png"],
+        "plan": "c.pdf",
+    }

@@ -10,6 +10,8 @@ FAILED = 1
 """The work was begun and did not succeed."""
 REFUSED = 2
 """The call, a file or a setting is wrong; nothing was begun."""
+WAITING = 3
+"""A run waits for a person."""
 INTERRUPTED = 130
 
 

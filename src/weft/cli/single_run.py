@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,12 @@ import msgspec
 
 from weft.cli.app_file import accept_app_files
 from weft.cli.data_folder import make_data_folder
-from weft.cli.failure import FAILED, INTERRUPTED, BadCallError
+from weft.cli.failure import FAILED, INTERRUPTED, WAITING, BadCallError
+from weft.cli.form_desk import FormDesk, parse_fields, waits_for
 from weft.cli.log import start_logging
 from weft.cli.model_answer import model_warnings, who_answers
-from weft.cli.run_input import parse_attachments, parse_inputs
+from weft.cli.run_files import RunFiles
+from weft.cli.run_input import parse_inputs
 from weft.cli.screen import Screen
 from weft.cli.stop_signal import stop_signals
 from weft.cli.trace import render_seconds, show_trace, trace_content
@@ -38,7 +40,11 @@ class RunCall:
     inputs: Sequence[str] = ()
     """``name=text`` or ``name:=JSON``."""
     attachments: Sequence[str] = ()
-    """Addresses of files."""
+    """Paths or addresses of files."""
+    choices: Sequence[str] = ()
+    """Actions for the forms that the run asks for, in their order."""
+    fields: Sequence[str] = ()
+    """``name=text`` for their fields."""
     conversation_id: str | None = None
     user: str = "cli"
 
@@ -63,17 +69,17 @@ def run_once(settings: Settings, call: RunCall, *, as_json: bool, trace: bool) -
     """
     quiet = None if settings.source("log.level") != "default" else "error"
     start_logging(settings.log, sys.stderr, level=quiet, brief=os.environ.get("WEFT_DEBUG") != "1")
-    attachments = parse_attachments(call.attachments)
+    fields = parse_fields(call.fields)
     (path,) = accept_app_files([call.file]).values()
     make_data_folder(settings)
-    return asyncio.run(_run(settings, call, path, attachments, as_json=as_json, trace=trace))
+    return asyncio.run(_run(settings, call, path, fields, as_json=as_json, trace=trace))
 
 
 async def _run(
     settings: Settings,
     call: RunCall,
     path: Path,
-    attachments: Sequence[Mapping[str, object]],
+    fields: Mapping[str, str],
     *,
     as_json: bool,
     trace: bool,
@@ -82,14 +88,19 @@ async def _run(
     async with open_runtime(settings) as runtime:
         served = await runtime.serve_file(path)
         version = runtime.catalog.compile(served.workflow)
-        request = await _request(runtime, served, version, call, attachments)
+        files = RunFiles(runtime, served, await _end_user(runtime, served, call.user))
+        request = await _request(files, version, call)
         for warning in model_warnings(who_answers(runtime, version.models())):
             print(f"warning: {warning}", file=sys.stderr)
-        live = await runtime.runner.start(request)
+        desk = FormDesk(files, Screen(sys.stderr), call.choices, fields, _asker())
+        live: LiveRun | None = await runtime.runner.start(request)
         writer = _Writer(screen)
-        if not as_json:
-            live.listen(writer.hear)
-        interrupted = await _end_of(live)
+        while live is not None:
+            if not as_json:
+                live.listen(writer.hear)
+            last, interrupted = live, await _end_of(live)
+            live = None if interrupted or last.paused is None else await desk.answer(last)
+        live = last
         executions = await runtime.store.read(
             lambda connection: node_executions.list_by_run(connection, live.run.app_id, live.run.id)
         )
@@ -103,35 +114,42 @@ async def _run(
         _report(live)
     if interrupted:
         return INTERRUPTED
+    if live.paused is not None:
+        return WAITING
     return 0 if live.run.status in _SUCCESSES else FAILED
 
 
 async def _request(
-    runtime: Runtime,
-    served: ServedApp,
+    files: RunFiles,
     version: AppVersion,
     call: RunCall,
-    attachments: Sequence[Mapping[str, object]],
 ) -> RunRequest:
+    served, end_user = files.served, files.end_user
     is_chat = served.app.mode == "advanced-chat"
     if is_chat and not (call.query and call.query.strip()):
         raise BadCallError(f'{call.file} is a chatflow; say what is asked: weft run {call.file} "A question"')
     if not is_chat and (call.query is not None or call.conversation_id is not None):
         what = "--conversation" if call.query is None else "question"
         raise BadCallError(f"{call.file} is a workflow, which takes no {what}; use --input name=text")
-    if attachments and not version.uploads.enabled:
+    if call.attachments and not version.uploads.enabled:
         raise BadCallError(f"--file: {call.file} takes no files with a question; leave it out")
-    names = [variable.variable for variable in version.start.config.variables]
-    inputs = parse_inputs(call.inputs, names)
-    end_user = await _end_user(runtime, served, call.user)
+    kinds = {variable.variable: variable.type for variable in version.start.config.variables}
+    inputs = parse_inputs(call.inputs, kinds, [name for name, kind in kinds.items() if kind == "file-list"])
+    for name, value in inputs.items():
+        if kinds[name] == "file" and isinstance(value, str):
+            inputs[name] = await files.take(value, f"--input {name}")
+        elif kinds[name] == "file-list" and isinstance(value, list):
+            inputs[name] = [
+                await files.take(one, f"--input {name}") if isinstance(one, str) else one for one in value
+            ]
     return RunRequest(
         app=served.app,
         version=version,
         end_user=end_user,
         inputs=inputs,
         query=call.query if is_chat else None,
-        files=attachments,
-        conversation=await _conversation(runtime, end_user, call.conversation_id),
+        files=await files.take_all(call.attachments, "--file"),
+        conversation=await _conversation(files.runtime, end_user, call.conversation_id),
         # A title would have to be waited for, and nobody reads it here.
         auto_generate_name=False,
     )
@@ -171,6 +189,18 @@ async def _conversation(
             id=conversation_id,
         )
     return found
+
+
+def _asker() -> Callable[[str], str] | None:
+    """Asks whoever sits at the terminal, if anybody does."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(prompt: str) -> str:
+        print(prompt, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline()
+
+    return ask
 
 
 async def _end_of(live: LiveRun) -> bool:
@@ -260,7 +290,9 @@ def run_content(live: LiveRun, executions: Sequence[NodeExecution]) -> dict[str,
 
 def _report(live: LiveRun) -> None:
     run = live.run
-    if run.status not in _SUCCESSES:
+    if live.paused is not None:
+        print(f"the run waits for {waits_for(live) or 'somebody to let it go on'}", file=sys.stderr)
+    elif run.status not in _SUCCESSES:
         what = {"failed": "failed", "stopped": "was stopped"}.get(run.status, f"ended as {run.status}")
         print(f"error: the run {what}: {run.error or 'it says no more'}", file=sys.stderr)
     if run.conversation_id is not None and sys.stderr.isatty():
