@@ -132,6 +132,7 @@ def _asked(index: ArchiveIndex, asked: int) -> dict[str, Figure]:
         f"{random.choice(english[:300])} app:app-3 user:user-{random.randrange(1000)}" for _ in range(asked)
     ]
     searches["nothing"] = [f"zzz{random.randrange(99)}" for _ in range(asked)]
+    searches["prefix_of_2"] = [random.choice(english)[:2] + "*" for _ in range(asked)]
     before = _memory()
     found = {name: _timed([_ask(index, text) for text in texts]) for name, texts in searches.items()}
     plain = [_ask(index, text, snippets=False) for texts in searches.values() for text in texts]

@@ -34,6 +34,7 @@ NAMES = {
     "AsyncSessionHandle": "SessionHandle",
     "AsyncSleep": "BlockingSleep",
     "AsyncWorkflowApp": "WorkflowApp",
+    "ExchangeTransport": "BlockingExchangeTransport",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",

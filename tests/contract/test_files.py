@@ -17,7 +17,7 @@ from tests.contract.caller import Caller
 from tests.contract.house import House, open_house
 from tests.contract.uploads import PNG, fetched, local, uploaded, used
 from tests.egress.server import serve
-from weft.providers import ImagePart
+from weft.providers import ImagePart, TextPart
 from weft.testing.clock import FrozenClock
 
 pytestmark = pytest.mark.anyio
@@ -444,3 +444,36 @@ async def test_a_workflow_app_takes_and_gives_files(house: House, user: str) -> 
     assert outputs["text"] == "# Notes"
     assert outputs["file"]["related_id"] == paper["id"]
     assert (await fetched(outputs["file"]["url"])).body == b"# Notes"
+
+
+async def test_a_model_that_remembers_sees_the_pictures_of_earlier_questions(
+    house: House, actor: Actor, user: str
+) -> None:
+    look = apps.llm("look", memory=apps.MEMORY)
+    look["data"]["vision"] = _vision("sys.files")
+    flow = await house.serve(
+        apps.chatflow(
+            [apps.start(), look, apps.answer("{{#look.text#}}")],
+            "start > look > answer",
+            features=apps.FEATURES,
+            name="Look",
+        )
+    )
+    picture = await uploaded(flow, user=user)
+    first = await flow.said(f"What is it, {user}?", user=user, files=[local(picture), remote()])
+    talk = first["conversation_id"]
+
+    await flow.said(f"Which colour, {user}?", user=user, conversation_id=talk)
+
+    (request,) = actor.asked(f"Which colour, {user}?")
+    asked, answered, _ = request.messages[-3:]
+    assert asked.content == [
+        TextPart(f"What is it, {user}?"),
+        ImagePart(f"data:image/png;base64,{b64encode(PNG).decode()}", "high"),
+        ImagePart("https://example.org/a.png", "high"),
+    ]
+    assert answered.role == "assistant"
+
+    await flow.said(f"Whose colour, {user}?", user=f"{user}'s friend")
+    (request,) = actor.asked(f"Whose colour, {user}?")
+    assert [message for message in request.messages if message.from_history] == []

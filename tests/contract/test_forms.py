@@ -11,9 +11,22 @@ from typing import Any
 import pytest
 
 from tests.contract.actor import Actor, Gate
-from tests.contract.apps import answer, chatflow, code, end, human, llm, node, start, workflow
+from tests.contract.apps import (
+    answer,
+    chatflow,
+    code,
+    end,
+    field,
+    human,
+    llm,
+    node,
+    start,
+    template,
+    workflow,
+)
 from tests.contract.caller import Caller, Stream
 from tests.contract.house import House, open_house
+from tests.contract.uploads import fetched, local, uploaded
 from weft.clock import SystemClock
 
 pytestmark = pytest.mark.anyio
@@ -768,3 +781,30 @@ async def test_a_run_goes_on_with_the_version_that_it_began_with(folder: Path, a
         await ended(caller, paused.run_id, "u1")
         (message,) = await caller.messages(paused.conversation_id)
         assert message["answer"] == "Wait. Yes, Ada."
+
+
+async def test_links_to_files_are_good_again_after_a_long_wait(tmp_path: Path) -> None:
+    paper = field(
+        "papers", "file-list", allowed_file_types=["document"], allowed_file_upload_methods=["local_file"]
+    )
+    clock = LeapClock()
+    async with open_house(tmp_path, clock=clock) as house:
+        caller = await house.serve(
+            chatflow(
+                [
+                    start(paper),
+                    human("ask", "?"),
+                    template("link", "{{ papers[0].url }}", {"papers": "start.papers"}),
+                    answer("{{#link.output#}}"),
+                ],
+                "start > ask:approve > link > answer",
+            )
+        )
+        file = await uploaded(caller, "notes.txt", b"Good morning", "text/plain", user="u1")
+        paused = await pause(caller, "u1", inputs={"papers": [local(file, "document")]})
+        clock.ahead = timedelta(hours=1)
+        assert (await caller.fill(paused.token, name="Ada", note="")).status == 200
+        await ended(caller, paused.run_id, "u1")
+
+        outputs = (await caller.run_detail(paused.run_id))["outputs"]
+        assert (await fetched(outputs["answer"])).body == b"Good morning"

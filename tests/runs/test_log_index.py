@@ -91,6 +91,9 @@ class Unwilling:
         self.worked.set()
         return 0
 
+    async def tidy(self, least: float) -> bool:
+        return False
+
 
 async def test_an_index_that_fails_is_tried_again(house: House) -> None:
     clock = FrozenClock(holds=True)

@@ -67,30 +67,11 @@ async def test_another_app_sees_no_messages(
     def fn(connection: Connection) -> list[object]:
         return [
             messages.list_page(connection, "another app", conversation.id).items,
-            messages.list_answered(connection, "another app", conversation.id, limit=5),
             messages.find(connection, "another app", seven[0].id),
             messages.find(connection, conversation.app_id, seven[0].id),
         ]
 
-    assert await store.read(fn) == [(), (), None, seven[0]]
-
-
-async def test_a_model_remembers_the_newest_answered_messages_in_order(
-    store: Store, conversation: Conversation, rows: Rows, seven: list[Message]
-) -> None:
-    def fn(connection: Connection) -> list[object]:
-        for silent in (
-            rows.message(conversation, 50),
-            replace(rows.message(conversation, 51), answer="half", status="error"),
-            replace(rows.message(conversation, 52), answer="half", status="paused"),
-        ):
-            messages.insert(connection, silent)
-        return [
-            messages.list_answered(connection, conversation.app_id, conversation.id, limit=limit)
-            for limit in (3, 500, 0)
-        ]
-
-    assert await store.write(fn) == [tuple(seven[4:]), tuple(seven), ()]
+    assert await store.read(fn) == [(), None, seven[0]]
 
 
 async def test_files_are_found_by_their_messages_in_their_order(

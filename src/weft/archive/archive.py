@@ -8,11 +8,14 @@ from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 
+from weft.archive.attachment import FileRef
 from weft.archive.audit import AuditLine, AuditLog
 from weft.archive.bucket import Bucket, Copied, copy_days
+from weft.archive.bucket_archive import restore_from_bucket
 from weft.archive.catalogue import DayRow
 from weft.archive.conversation import Conversation
 from weft.archive.export import ExportStream, Totals, export_to_file, open_export
+from weft.archive.fetching import FileRules
 from weft.archive.file_system import FileSystem
 from weft.archive.folder_source import FolderSource
 from weft.archive.guide import (
@@ -42,10 +45,11 @@ from weft.archive.index import (
 from weft.archive.json_text import decode_object
 from weft.archive.manifest import Entry
 from weft.archive.name import encode_name
-from weft.archive.place import Day, Kind
+from weft.archive.place import PACKED, Day, Kind
 from weft.archive.pull import PullOptions, PullProgress, PullReport, pull
 from weft.archive.query import Count, Query, count, iter_entries
 from weft.archive.redaction import Redactor
+from weft.archive.report import PullNote, Report, ReportPeriod, last_full_week, make_report
 from weft.archive.retention import (
     RetentionPlan,
     RetentionReport,
@@ -53,14 +57,16 @@ from weft.archive.retention import (
     apply_retention,
     preview_retention,
 )
+from weft.archive.revealing import Revealed, reveal
 from weft.archive.run_record import RunRecord
 from weft.archive.saving import Saved, Saver, save_all
 from weft.archive.sealing import Packed, compress_sealed_days, sealed_days
+from weft.archive.secret_book import SecretBook
 from weft.archive.source import Source
 from weft.archive.vault import Vault
 from weft.archive.verify import Depth, VerifyReport, verify_archive
 from weft.clock import Clock, SystemClock
-from weft.errors import ArchiveError, NotFoundError, WeftError
+from weft.errors import ArchiveError, ConfigError, NotFoundError, WeftError
 
 MAX_SHARE = 0.2
 """Share of the conversations that one run of retention may delete if nothing else is said."""
@@ -81,13 +87,18 @@ class Archive:
             print(archive.get_logs_summary().total_files)
     """
 
-    def __init__(self, vault: Vault, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, vault: Vault, redactor: Redactor | None = None, file_rules: FileRules | None = None
+    ) -> None:
         self.vault = vault
         """The files; for other parts of this room."""
         self.redactor = redactor
         """What is taken out of everything before it is stored; none takes out nothing."""
+        self.file_rules = file_rules
+        """Which attached files a pull brings along; none keeps what is known of them only."""
         self.index = ArchiveIndex(vault)
         """What `search` and `statistics` ask."""
+        self._secrets: SecretBook | None = None
         self._audit = AuditLog(vault)
         self.audit_log = self._audit
         """What was deleted; for other parts of this room, since only one may append to it."""
@@ -99,6 +110,9 @@ class Archive:
         *,
         clock: Clock | None = None,
         redactor: Redactor | None = None,
+        file_rules: FileRules | None = None,
+        secret_key: str | None = None,
+        stable_tokens: bool = False,
         read_only: bool = False,
         file_system: FileSystem | None = None,
     ) -> Archive:
@@ -108,23 +122,37 @@ class Archive:
             root: A folder; it is made when absent.
             clock: The machine's own when left out.
             redactor: Takes personal data and secrets out of everything before it is stored.
+            file_rules: Which attached files a pull brings along; none keeps what is known of them only.
+            secret_key: Keeps what the redactor takes out, encrypted, and reveals it; see
+                `weft.archive.secret_book`. None takes it out for good.
+            stable_tokens: With a key, give the same text the same token in all conversations.
             read_only: Needs no lock, so that any number of processes may read beside the one that writes.
 
         Raises:
             ArchiveLockedError: Another process writes to it.
             ArchiveVersionError: A newer program made it.
             ArchiveReadOnlyError: This user may not write there.
+            WrongKeyError: The archive's secrets were written with another key.
+            ConfigError: The key is too short, or the package ``cryptography`` is not installed.
         """
         vault = Vault(root, clock=clock or SystemClock(), files=file_system, read_only=read_only)
         vault.open()
-        archive = cls(vault, redactor)
-        if not read_only:
-            try:
+        archive = cls(vault, redactor, file_rules)
+        try:
+            if secret_key is not None:
+                archive._keep_secrets(secret_key, stable=stable_tokens)
+            if not read_only:
                 archive._audit.mend()
-            except BaseException:
-                vault.abandon()
-                raise
+        except BaseException:
+            vault.abandon()
+            raise
         return archive
+
+    def _keep_secrets(self, key: str, *, stable: bool) -> None:
+        vault = self.vault
+        self._secrets = SecretBook(vault.secrets, vault, key, stable=stable, is_writer=not vault.read_only)
+        if self.redactor is not None:
+            self.redactor = self.redactor.with_tokens(self._secrets)
 
     @property
     def root(self) -> Path:
@@ -330,6 +358,19 @@ class Archive:
             )
         return found
 
+    def read_file(self, ref: FileRef, organization_id: str | None = None) -> bytes:
+        """The bytes of an attached file, proven; `iter_attachments` gives those of a conversation.
+
+        Args:
+            ref: What is wanted.
+            organization_id: Of the conversation; None means those without an organisation.
+
+        Raises:
+            DamagedFileError: They are absent, or not what was written.
+        """
+        organization = "" if organization_id is None else encode_name(organization_id, "organization_id")
+        return self.vault.shelf.read(organization, ref)
+
     def find_run(self, run_id: str, organization_id: str | None = None) -> RunRecord | None:
         """The run of that id with its node executions, or none."""
         data = self._find("runs", run_id, organization_id)
@@ -462,6 +503,27 @@ class Archive:
         """
         return self._audit.iter()
 
+    def reveal(self, what: str, organization_id: str | None = None, *, reason: str) -> Revealed:
+        """What redaction masked: the text behind one token, or a whole conversation as it was said.
+
+        The audit log says who asked for what and why before anything is shown.
+
+        Args:
+            what: A token such as ``[EMAIL:...]``, or the id of a conversation.
+            organization_id: Of the conversation; None means those without one, or any for a token.
+            reason: For the audit log.
+
+        Raises:
+            ConfigError: The archive was opened without a key.
+            NotFoundError: There is no such conversation, or nothing is kept for the token.
+            DamagedFileError: What is kept is not what was written.
+            ArchiveReadOnlyError: The archive is open for reading.
+        """
+        if self._secrets is None:
+            raise ConfigError("nothing can be revealed without the key; set archive.redact_key")
+        with self.vault.mutex:
+            return reveal(self.vault, self._audit, self._secrets, what, organization_id, reason=reason)
+
     # Searching and counting
 
     def search(
@@ -538,6 +600,46 @@ class Archive:
         """
         return self.index.sql(statement, values, timeout_seconds=timeout_seconds, max_rows=max_rows)
 
+    def report(
+        self,
+        period: ReportPeriod | None = None,
+        *,
+        zone: str = "UTC",
+        organization_id: str | None = None,
+        excerpts: bool = False,
+        verify: Depth | None = "structure",
+        pulls: Sequence[PullNote] = (),
+        fresh: bool = True,
+    ) -> Report:
+        """What happened in a period, compared with the one before; `render_html` makes a page of it.
+
+        Args:
+            period: The last full week of `zone`, Monday to Sunday, unless given.
+            zone: Where weeks begin, e.g. ``Europe/Berlin``; without effect when a period is given.
+            organization_id: Only this organisation's figures; None means the whole archive.
+            excerpts: Quote questions and comments of answers that were not liked. They stay in the report
+                when their conversation is deleted.
+            verify: How deep to look at the archive, for a minute at most; None does not look.
+            pulls: Pulls of the period, where somebody keeps account of them.
+            fresh: False asks the search index as it is; `Report.days_behind` says what it lacks.
+
+        Raises:
+            InvalidRequestError: The zone is unknown.
+            ArchiveError: There is no search index, or something cannot be read.
+        """
+        if fresh and not self.vault.read_only:
+            self.index.refresh()
+        return make_report(
+            self.vault,
+            self.index,
+            self._audit,
+            period or last_full_week(self.vault.clock.now(), zone),
+            organization_id=organization_id,
+            excerpts=excerpts,
+            verify=verify,
+            pulls=pulls,
+        )
+
     # Care
 
     def verify(
@@ -568,10 +670,30 @@ class Archive:
     def copy_to_bucket(self, bucket: Bucket, after_days: float = SEALED_AFTER_DAYS) -> Copied:
         """Copy days that ended so long ago into an object store, each object read back.
 
+        What was deleted here, and only what the audit log says was, is deleted there too.
+
         Raises:
             BucketError: The store refused, or gave back something else; run it again.
         """
-        return copy_days(self.vault, bucket, sealed_days(self.vault, after_days))
+        return copy_days(self.vault, bucket, sealed_days(self.vault, after_days), self._deleted)
+
+    def restore_from_bucket(self, bucket: Bucket, query: Query | None = None) -> Imported:
+        """Take in what matches from the copy in an object store, every byte proven against its manifests.
+
+        Files get the same names and bytes as there; what is here already in a later version stays as it is.
+
+        Raises:
+            BucketError: The store refused; what was stored until then stays, run it again.
+            ArchiveError: There is no archive in the bucket, or this one cannot be written to.
+        """
+        saver = Saver(self.vault, self.redactor, keep_logged_at=True)
+        with self.vault.mutex:
+            return restore_from_bucket(saver, bucket, query or Query())
+
+    def _deleted(self) -> set[str]:
+        """Paths of what was deleted here, as the audit log proves."""
+        lines = self._audit.iter()
+        return {line.path.removesuffix(PACKED) for line in lines if line.action == "delete"}
 
     def _find(self, kind: Kind, id: str, organization_id: str | None) -> bytes | None:
         organization = "" if organization_id is None else encode_name(organization_id, "organization_id")

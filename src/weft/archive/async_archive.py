@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from weft.archive.archive import MAX_SHARE, SEALED_AFTER_DAYS, Archive
+from weft.archive.attachment import FileRef
 from weft.archive.audit import AuditLine
 from weft.archive.bucket import Bucket, Copied
 from weft.archive.catalogue import DayRow
 from weft.archive.conversation import Conversation
 from weft.archive.export import ExportStream, Totals
+from weft.archive.fetching import FileRules
 from weft.archive.file_system import FileSystem
 from weft.archive.guide import (
     CleanResult,
@@ -44,7 +46,9 @@ from weft.archive.place import Day, Kind
 from weft.archive.pull import PullOptions, PullProgress, PullReport, pull
 from weft.archive.query import Count, Query
 from weft.archive.redaction import Redactor
+from weft.archive.report import PullNote, Report, ReportPeriod
 from weft.archive.retention import RetentionPlan, RetentionReport, RetentionRule
+from weft.archive.revealing import Revealed
 from weft.archive.run_record import RunRecord
 from weft.archive.saving import Saved
 from weft.archive.sealing import Packed
@@ -104,6 +108,9 @@ class AsyncArchive:
         *,
         clock: Clock | None = None,
         redactor: Redactor | None = None,
+        file_rules: FileRules | None = None,
+        secret_key: str | None = None,
+        stable_tokens: bool = False,
         read_only: bool = False,
         file_system: FileSystem | None = None,
     ) -> AsyncArchive:
@@ -113,6 +120,9 @@ class AsyncArchive:
             root,
             clock=clock,
             redactor=redactor,
+            file_rules=file_rules,
+            secret_key=secret_key,
+            stable_tokens=stable_tokens,
             read_only=read_only,
             file_system=file_system,
         )
@@ -304,6 +314,18 @@ class AsyncArchive:
         """
         return await self.call(self.archive.get, conversation_id, organization_id)
 
+    async def read_file(self, ref: FileRef, organization_id: str | None = None) -> bytes:
+        """The bytes of an attached file, proven; `iter_attachments` gives those of a conversation.
+
+        Args:
+            ref: What is wanted.
+            organization_id: Of the conversation; None means those without an organisation.
+
+        Raises:
+            DamagedFileError: They are absent, or not what was written.
+        """
+        return await self.call(self.archive.read_file, ref, organization_id)
+
     async def find_run(self, run_id: str, organization_id: str | None = None) -> RunRecord | None:
         """The run of that id with its node executions, or none."""
         return await self.call(self.archive.find_run, run_id, organization_id)
@@ -424,6 +446,24 @@ class AsyncArchive:
         async for item in self._iterate(self.archive.iter_audit_lines()):
             yield item
 
+    async def reveal(self, what: str, organization_id: str | None = None, *, reason: str) -> Revealed:
+        """What redaction masked: the text behind one token, or a whole conversation as it was said.
+
+        The audit log says who asked for what and why before anything is shown.
+
+        Args:
+            what: A token such as ``[EMAIL:...]``, or the id of a conversation.
+            organization_id: Of the conversation; None means those without one, or any for a token.
+            reason: For the audit log.
+
+        Raises:
+            ConfigError: The archive was opened without a key.
+            NotFoundError: There is no such conversation, or nothing is kept for the token.
+            DamagedFileError: What is kept is not what was written.
+            ArchiveReadOnlyError: The archive is open for reading.
+        """
+        return await self.call(self.archive.reveal, what, organization_id, reason=reason)
+
     # Searching and counting
 
     async def search(
@@ -507,6 +547,29 @@ class AsyncArchive:
             self.archive.sql, statement, values, timeout_seconds=timeout_seconds, max_rows=max_rows
         )
 
+    async def report(
+        self,
+        period: ReportPeriod | None = None,
+        *,
+        zone: str = "UTC",
+        organization_id: str | None = None,
+        excerpts: bool = False,
+        verify: Depth | None = "structure",
+        pulls: Sequence[PullNote] = (),
+        fresh: bool = True,
+    ) -> Report:
+        """What happened in a period; see `Archive.report`."""
+        return await self.call(
+            self.archive.report,
+            period,
+            zone=zone,
+            organization_id=organization_id,
+            excerpts=excerpts,
+            verify=verify,
+            pulls=pulls,
+            fresh=fresh,
+        )
+
     # Care
 
     async def verify(
@@ -530,10 +593,23 @@ class AsyncArchive:
     async def copy_to_bucket(self, bucket: Bucket, after_days: float = SEALED_AFTER_DAYS) -> Copied:
         """Copy days that ended so long ago into an object store, each object read back.
 
+        What was deleted here, and only what the audit log says was, is deleted there too.
+
         Raises:
             BucketError: The store refused, or gave back something else; run it again.
         """
         return await self.call(self.archive.copy_to_bucket, bucket, after_days)
+
+    async def restore_from_bucket(self, bucket: Bucket, query: Query | None = None) -> Imported:
+        """Take in what matches from the copy in an object store, every byte proven against its manifests.
+
+        Files get the same names and bytes as there; what is here already in a later version stays as it is.
+
+        Raises:
+            BucketError: The store refused; what was stored until then stays, run it again.
+            ArchiveError: There is no archive in the bucket, or this one cannot be written to.
+        """
+        return await self.call(self.archive.restore_from_bucket, bucket, query)
 
 
 def _take(items: Iterator[T]) -> list[T]:

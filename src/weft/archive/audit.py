@@ -27,7 +27,7 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     action: str
-    """``delete``, ``hold``, ``release``, or ``delete-from-store`` for what stays in the archive."""
+    """``delete``, ``hold``, ``release``, ``reveal``; ``delete-from-store`` for what stays in the archive."""
     path: str
     """The file, relative to the archive's root; empty for holds."""
     id: str
@@ -105,16 +105,26 @@ class AuditLog:
             yield line
 
     def mend(self) -> None:
-        """Cut off a line in the middle of which the process was killed; what it was to speak of was not done.
+        """Cut off lines in the middle of which the power went; what they were to speak of was not done.
+
+        Only lines that the head does not count yet can be such.
 
         Raises:
             ArchiveError: The disk is full, or refuses.
         """
         lines, torn = self._read()
-        if not torn:
+        try:
+            counted = self._read_head(has_lines=bool(lines)).lines
+        except DamagedFileError:
+            counted = len(lines)  # `iter` says so
+        whole = next(
+            (number for number, line in enumerate(lines) if number >= counted and not _is_sealed(line)),
+            len(lines),
+        )
+        if not torn and whole == len(lines):
             return
         try:
-            write_durably(self._vault.files, self._path, b"".join(lines))
+            write_durably(self._vault.files, self._path, b"".join(lines[:whole]))
         except OSError as error:
             raise from_os_error(error, f"writing {PATH}") from error
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from weft.archive.errors import from_os_error
-from weft.archive.file_system import write_durably
+from weft.archive.file_system import iter_files, write_durably
 from weft.archive.json_text import BadJsonError, digest, seal, unseal
 from weft.archive.place import INNER
 from weft.archive.source import SourceItem
@@ -46,7 +48,7 @@ class Cursors:
         Beginning anew loses nothing: what is in the archive already is not written again.
         """
         try:
-            cursor = unseal(self._vault.files.read(self._folder / _file(source, app)), Cursor, "cursor")
+            cursor = unseal(self._vault.files.read(self._folder / cursor_file(source, app)), Cursor, "cursor")
         except (FileNotFoundError, BadJsonError):
             return Cursor(source=source, app=app)
         except OSError as error:
@@ -62,10 +64,21 @@ class Cursors:
         self._vault.check_writable()
         try:
             self._vault.files.make_folder(self._folder)
-            write_durably(self._vault.files, self._folder / _file(cursor.source, cursor.app), seal(cursor))
+            path = self._folder / cursor_file(cursor.source, cursor.app)
+            write_durably(self._vault.files, path, seal(cursor))
         except OSError as error:
             raise from_os_error(error, f"writing {INNER}/{FOLDER}") from error
 
 
-def _file(source: str, app: str) -> str:
+def iter_cursors(vault: Vault) -> Iterator[Cursor]:
+    """Every cursor that can be trusted, in no order that means anything."""
+    for path in iter_files(vault.files, vault.inner / FOLDER):
+        try:
+            yield unseal(vault.files.read(path), Cursor, "cursor")
+        except (FileNotFoundError, BadJsonError):
+            continue  # replaced at this moment, or damaged, which `verify` says
+
+
+def cursor_file(source: str, app: str) -> str:
+    """The name of the file that holds the cursor of an app."""
     return f"{digest(f'{len(source)}:{source}{app}'.encode('utf-8', 'surrogatepass'))[:40]}.json"

@@ -7,6 +7,7 @@
       ArchiveReadOnlyError    it was opened, or can only be opened, for reading
       ArchiveFullError        the disk has no room left
       ArchiveVersionError     a newer program made it
+      WrongKeyError           its secrets were written with another key
       DamagedFileError        a file is not what the manifest says it is
       ExportError  RetentionError
 """
@@ -32,6 +33,10 @@ class ArchiveFullError(ArchiveError):
 
 class ArchiveVersionError(ArchiveError):
     """The archive's format is newer than this program."""
+
+
+class WrongKeyError(ArchiveError):
+    """The key for redaction is not the one that the archive's secrets were written with."""
 
 
 class DamagedFileError(ArchiveError):

@@ -13,18 +13,23 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import zstandard
 
+from weft.archive.attachment import FileRef, iter_attachments
 from weft.archive.conversation import Conversation
-from weft.archive.errors import from_os_error
+from weft.archive.errors import DamagedFileError, from_os_error
+from weft.archive.file_shelf import FOLDER as FILES
+from weft.archive.file_shelf import FileKey
 from weft.archive.file_system import LocalFileSystem, iter_files
 from weft.archive.json_text import BadJsonError, JsonObject, decode, digest
+from weft.archive.name import encode_name
 from weft.archive.place import MANIFEST
 from weft.archive.run_record import RunRecord
-from weft.archive.source import Loaded, SourceApp, SourceItem, SourcePage
-from weft.errors import InvalidRequestError
+from weft.archive.source import FileOffer, Loaded, SourceApp, SourceItem, SourcePage
+from weft.errors import InvalidRequestError, NotFoundError
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.zst", ".jsonl.zst")
 LONGEST_LINE = 512 * 1024 * 1024
@@ -93,7 +98,26 @@ class FolderSource:
             raise InvalidRequestError(f"{app.id}, record {number}: {why}")
         if isinstance(found.record, RunRecord):
             return Loaded(None, [found.record])
-        return Loaded(found.record)
+        return Loaded(found.record, offers=self._offers(found.record))
+
+    def read_file(self, conversation: Conversation, ref: FileRef) -> bytes | None:
+        """The bytes of an attached file, where the folder is an archive or lies in one; else none.
+
+        Raises:
+            DamagedFileError: They are not what was written.
+        """
+        root = next((one for one in (self._path, *self._path.parents) if (one / FILES).is_dir()), None)
+        if root is None:
+            return None
+        there = conversation.organization_id
+        key = FileKey("" if there is None else encode_name(there, "organization_id"), ref.sha256)
+        try:
+            data = LocalFileSystem().read(root / key.path)
+        except OSError:
+            return None
+        if digest(data) != ref.sha256:
+            raise DamagedFileError(key.path, "its content is not what was written")
+        return data
 
     def iter_all(self) -> Iterator[Found]:
         """Every record of every file, one after the other."""
@@ -113,6 +137,22 @@ class FolderSource:
             raise from_os_error(error, f"reading {name}") from error
         except zstandard.ZstdError as error:
             yield Found(name, BROKEN, None, f"it does not unpack: {error}")
+
+    def _offers(self, conversation: Conversation) -> list[FileOffer]:
+        return [
+            FileOffer(one.place, read=partial(self._open, conversation, one.ref))
+            for one in iter_attachments(conversation)
+            if one.ref is not None
+        ]
+
+    async def _open(self, conversation: Conversation, ref: FileRef) -> AsyncIterator[bytes]:
+        try:
+            data = await asyncio.to_thread(self.read_file, conversation, ref)
+        except DamagedFileError as error:
+            raise NotFoundError(str(error), kind="file", id=ref.sha256) from error
+        if data is None:
+            raise NotFoundError("its bytes did not come along", kind="file", id=ref.sha256)
+        yield data
 
     def _list(self) -> list[SourceApp]:
         if self._path.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -63,6 +63,37 @@ def list_holds(vault: Vault) -> list[Hold]:
         raise DamagedFileError(f"{INNER}/{FILE}", str(error)) from error
     except OSError as error:
         raise from_os_error(error, f"reading {INNER}/{FILE}") from error
+
+
+def missing_holds(holds: Iterable[Hold], lines: Iterable[AuditLine]) -> list[str]:
+    """Ids of holds that were placed and not released, as the audit log says, and are not among these."""
+    placed: dict[str, None] = {}
+    for line in lines:
+        if line.action == "hold":
+            placed[line.id] = None
+        elif line.action == "release":
+            placed.pop(line.id, None)
+    known = {hold.id for hold in holds}
+    return [id for id in placed if id not in known]
+
+
+def check_holds(vault: Vault, audit: AuditLog) -> list[Hold]:
+    """The holds in force, after the audit log was asked whether these are all.
+
+    Raises:
+        DamagedFileError: One is missing, or the file or the log was changed.
+    """
+    holds = list_holds(vault)
+    if missing := missing_holds(holds, audit.iter()):
+        raise missing_error(missing[0])
+    return holds
+
+
+def missing_error(id: str) -> DamagedFileError:
+    """What is said about a hold that the file lacks."""
+    return DamagedFileError(
+        f"{INNER}/{FILE}", f"hold {id!r} was placed and is not in it (without a copy, place it again)"
+    )
 
 
 def place_hold(vault: Vault, audit: AuditLog, hold: Hold) -> Hold:

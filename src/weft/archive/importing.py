@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+from weft.archive.attachment import FileRef, refs_of
 from weft.archive.conversation import Conversation
 from weft.archive.errors import DamagedFileError
+from weft.archive.file_shelf import Incoming
 from weft.archive.folder_source import FolderSource
 from weft.archive.json_text import BadJsonError, decode_object
-from weft.archive.place import KINDS
+from weft.archive.place import KINDS, day_of
 from weft.archive.query import Query, iter_entries
 from weft.archive.run_record import RunRecord
 from weft.archive.saving import Failure, Saver
@@ -37,6 +40,7 @@ def import_archive(saver: Saver, other: Vault, query: Query) -> Imported:
     done = Imported()
     for kind in KINDS:
         for day, entry in iter_entries(other, query, kind=kind):
+            attached: list[Incoming] = []
             path = f"{day.path}/{entry.file}"
             try:
                 fields = decode_object(other.read(day, entry), path)
@@ -44,7 +48,12 @@ def import_archive(saver: Saver, other: Vault, query: Query) -> Imported:
             except (DamagedFileError, BadJsonError, InvalidRequestError) as error:
                 done.failed.append(Failure(path, str(error)))
                 continue
-            saver.add(record, entry.source_version)
+            for ref in entry.files:
+                try:
+                    attached += _copied(saver, day.organization, ref, other.shelf.read)
+                except DamagedFileError as error:
+                    done.failed.append(Failure(entry.id, str(error)))
+            saver.add(record, entry.source_version, attached)
     return _finish(saver, done)
 
 
@@ -56,8 +65,44 @@ def import_folder(saver: Saver, folder: FolderSource, organization_id: str | Non
     """
     done = Imported()
     for record in _iter_records(folder, done):
-        saver.add(record.within(organization_id))
+        filed = record.within(organization_id)
+        attached: list[Incoming] = []
+        if isinstance(record, Conversation) and isinstance(filed, Conversation):
+            home = day_of("conversations", filed.organization_id, filed.created_at).organization
+            for ref in refs_of(record):
+                try:
+                    attached += _copied(saver, home, ref, partial(_of_folder, folder, record))
+                except DamagedFileError as error:
+                    done.failed.append(Failure(record.id, str(error)))
+        saver.add(filed, attached=attached)
     return _finish(saver, done)
+
+
+def _of_folder(
+    folder: FolderSource, conversation: Conversation, organization: str, ref: FileRef
+) -> bytes | None:
+    del organization  # there, its files lie under the organisation that they had there
+    return folder.read_file(conversation, ref)
+
+
+def _copied(
+    saver: Saver, organization: str, ref: FileRef, read: Callable[[str, FileRef], bytes | None]
+) -> list[Incoming]:
+    """The bytes of an attached file, unless they are here already or are nowhere.
+
+    Raises:
+        DamagedFileError: They are not what was written.
+    """
+    shelf = saver.vault.shelf
+    if shelf.has(organization, ref):
+        return []
+    data = read(organization, ref)
+    if data is None:
+        return []
+    arriving = shelf.incoming()
+    arriving.write(data)
+    arriving.flush()
+    return [arriving]
 
 
 def _iter_records(folder: FolderSource, done: Imported) -> Iterator[Conversation | RunRecord]:

@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
+from weft.archive.attachment import FileRef, refs_of
 from weft.archive.conversation import Conversation, rating_of
 from weft.archive.instant import parse_instant, render_instant
 from weft.archive.json_text import (
@@ -63,6 +64,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answer_tokens: int = 0
     likes: int = 0
     dislikes: int = 0
+    files: tuple[FileRef, ...] = ()
+    """Attached files whose bytes are kept, each once; see `weft.archive.file_shelf`."""
 
     @property
     def stored_size(self) -> int:
@@ -206,6 +209,7 @@ def describe_conversation(
         answer_tokens=sum(cast(int, message["answer_tokens"]) for message in messages),
         likes=ratings.count("like"),
         dislikes=ratings.count("dislike"),
+        files=refs_of(conversation),
     )
     return entry, data
 

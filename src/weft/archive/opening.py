@@ -14,6 +14,7 @@ from weft.clock import Clock
 from weft.errors import ConfigError
 
 if TYPE_CHECKING:
+    from weft.files import FileStore
     from weft.store import Store
 
 SourceKind = Literal["folder", "console", "app-key", "own-store"]
@@ -39,6 +40,8 @@ class SourceSpec:
     organization_id: str | None = None
     path: Path | None = None
     """Of a folder or a file."""
+    is_guarded: bool = False
+    """Whether the server has to be at a public address, as somebody from outside has named it."""
 
     @classmethod
     def parse(cls, name: str, table: Mapping[str, object]) -> SourceSpec:
@@ -86,6 +89,7 @@ async def open_source(
     *,
     clock: Clock,
     store: Store | None = None,
+    files: FileStore | None = None,
     concurrency: int = 8,
     requests_per_second: float | None = None,
     with_runs: bool = True,
@@ -97,6 +101,7 @@ async def open_source(
         spec: What is meant.
         clock: Tells the time, and waits.
         store: This server's records, for the kind ``own-store``.
+        files: The bytes of this server's files, for the same kind; none leaves them out.
         concurrency: Requests to a server at the same time, 1 to 50.
         requests_per_second: At most; none does not limit them.
         with_runs: Whether runs are fetched from servers as well.
@@ -115,19 +120,22 @@ async def open_source(
     from weft.client import AsyncClient, AsyncConsoleClient, RetryPolicy
 
     retry = RetryPolicy(tries=TRIES)
+    transport = sources.GuardedTransport() if spec.is_guarded else sources.AiohttpTransport()
     app_ids = [spec.app_id] if spec.app_id else None
     if spec.kind == "own-store":
         if store is None:
             raise ConfigError(
                 "a source of the kind 'own-store' can be read by a server only, not from outside"
             )
-        yield sources.StoreSource(store, clock=clock, app_ids=app_ids, organization_id=spec.organization_id)
+        yield sources.StoreSource(
+            store, clock=clock, app_ids=app_ids, organization_id=spec.organization_id, files=files
+        )
     elif spec.kind == "app-key":
         async with AsyncClient(
             spec.url,
             spec.api_key,
             retry=retry,
-            transport=sources.AiohttpTransport(),
+            transport=transport,
             sleep=clock.sleep,
             now=clock.now,
         ) as client:
@@ -150,7 +158,7 @@ async def open_source(
             email,
             password,
             retry=retry,
-            transport=sources.AiohttpTransport(),
+            transport=transport,
             sleep=clock.sleep,
             now=clock.now,
         ) as console:

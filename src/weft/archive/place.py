@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Literal
 
 from weft.archive.instant import stamp
@@ -45,8 +46,13 @@ class Day:
     @property
     def path(self) -> str:
         """The folder, relative to the archive's root, with slashes."""
-        below = f"{self.organization}/" if self.organization else ""
-        return f"{LOGS}/{self.kind}/{below}{self.date.year:04d}/{self.date.month:02d}/{self.date.day:02d}"
+        return _folder(self.kind, self.organization, self.date)
+
+
+@lru_cache(maxsize=4096)
+def _folder(kind: Kind, organization: str, day: date) -> str:
+    below = f"{organization}/" if organization else ""
+    return f"{LOGS}/{kind}/{below}{day.year:04d}/{day.month:02d}/{day.day:02d}"
 
 
 def day_of(kind: Kind, organization_id: str | None, instant: datetime) -> Day:

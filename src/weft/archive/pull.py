@@ -10,15 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
+from weft.archive.attachment import iter_attachments
+from weft.archive.conversation import Conversation
 from weft.archive.cursor import Cursor, Cursors, FailedItem
+from weft.archive.fetching import FileFetcher, FileRules, is_complete, missing_files
 from weft.archive.instant import render_instant
 from weft.archive.manifest import Entry, describe_conversation
 from weft.archive.name import encode_name
+from weft.archive.pipeline import Pipeline
 from weft.archive.query import Query
 from weft.archive.redaction import Redactor
 from weft.archive.saving import Saved, Saver
@@ -42,8 +47,8 @@ LONGEST_WAIT = 900.0
 """Seconds that a server may ask us to stay away."""
 LONGEST_PAUSE = 60.0
 """Seconds, where it does not say."""
-STORED_AT_ONCE = 64
-"""Conversations that are held in memory before they are stored."""
+STORED_AT_ONCE = 100
+"""Conversations that are stored together; so many are held in memory, and those that are being loaded."""
 SHORTEST_PAUSE = 1.0
 STALE_PAGES = 3
 """Pages in a row that bring neither a new item nor a new cursor; then the source goes round in circles."""
@@ -62,6 +67,11 @@ class PullTarget(Protocol):
     @property
     def redactor(self) -> Redactor | None:
         """What is taken out before anything is stored."""
+        ...
+
+    @property
+    def file_rules(self) -> FileRules | None:
+        """Which attached files are kept; none keeps what is known of them only."""
         ...
 
 
@@ -93,6 +103,10 @@ class AppReport:
     """Runs that were written."""
     gone: int = 0
     """Items that the source does not have any more."""
+    files: int = 0
+    """Attached files that were fetched."""
+    files_missing: int = 0
+    """Attached files whose bytes could not be had; their conversations say why."""
     bytes_written: int = 0
     failed: list[FailedItem] = field(default_factory=list)
     """Conversations that could not be had; the next pull tries them again."""
@@ -113,7 +127,12 @@ class PullReport:
         """Whether everything that the source gave is in the archive."""
         return all(not app.error and not app.failed for app in self.apps)
 
-    def total(self, name: Literal["seen", "written", "unchanged", "runs", "gone", "bytes_written"]) -> int:
+    def total(
+        self,
+        name: Literal[
+            "seen", "written", "unchanged", "runs", "gone", "bytes_written", "files", "files_missing"
+        ],
+    ) -> int:
         """The sum of a count over all apps."""
         return sum(int(getattr(app, name)) for app in self.apps)
 
@@ -175,7 +194,10 @@ async def pull(
             await puller.pull_app(report)
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            if archive.file_rules is not None:
+                fetcher = FileFetcher(archive.vault.shelf, archive.file_rules)
+                puller.fetcher = await stack.enter_async_context(fetcher)
             for report in reports:
                 group.create_task(one(report))
     except BaseExceptionGroup as failures:
@@ -194,6 +216,7 @@ class _Puller:
         self.query: Query | None = None
         self.organization_id: str | None = None
         self.with_paths = False
+        self.fetcher: FileFetcher | None = None
         self._source = source
         self._vault = archive.vault
         self._redactor = archive.redactor
@@ -231,7 +254,8 @@ class _Puller:
         if self.query is not None:
             return
         try:
-            self._cursors.put(replace(cursor, updated_at=render_instant(self._clock.now())))
+            with self._vault.mutex:
+                self._cursors.put(replace(cursor, updated_at=render_instant(self._clock.now())))
         except ArchiveError as error:
             raise _TargetError(error) from error
 
@@ -271,7 +295,7 @@ class _Puller:
             async with self._loading:
                 await self.wait()
                 try:
-                    return await self._source.load(app, item)
+                    return await self.with_files(app, await self._source.load(app, item))
                 except NotFoundError:
                     return None
                 except _BUSY as error:
@@ -280,6 +304,30 @@ class _Puller:
                 except (WeftError, ValueError, LookupError, TypeError) as error:
                     return FailedItem(item=item, reason=f"{type(error).__name__}: {error}")
         return FailedItem(item=item, reason=f"{reason} (after {self.options.attempts} attempts)")
+
+    async def with_files(self, app: SourceApp, loaded: Loaded) -> Loaded:
+        """The same with the bytes of its files, if they are wanted."""
+        conversation, fetcher = loaded.conversation, self.fetcher
+        if fetcher is None or conversation is None or not self.is_wanted(loaded):
+            return loaded
+        if not any(True for _ in iter_attachments(conversation)):
+            return loaded
+        known = await asyncio.to_thread(self._kept_files, app, conversation)
+        try:
+            return await fetcher.fetch(loaded, known)
+        except ArchiveError as error:
+            raise _TargetError(error) from error
+
+    def _kept_files(self, app: SourceApp, conversation: Conversation) -> set[tuple[str, str]]:
+        """Keys of the conversation's files whose bytes the archive has."""
+        filed = conversation.within(self.organization_id or app.organization_id)
+        try:
+            with self._vault.mutex:
+                return Saver(self._vault, self._redactor).kept_files(filed)
+        except InvalidRequestError:
+            return set()  # storing it will say what is wrong
+        except ArchiveError as error:
+            raise _TargetError(error) from error
 
     def clean(self, text: str) -> str:
         """A text without what the archive takes out of everything."""
@@ -304,20 +352,37 @@ class _Puller:
         try:
             with self._vault.mutex:
                 conversations, runs = Saver(self._vault, self._redactor), Saver(self._vault, self._redactor)
-                for item, found in loaded:
-                    if found.conversation is not None:
-                        conversations.add(found.conversation.within(organization_id), item.version)
+                # Runs first: a conversation that is there with its version is never asked for again.
+                for _, found in loaded:
                     for run in found.runs:
                         runs.add(run.within(organization_id))
-                # Runs first: a conversation that is there with its version is never asked for again.
                 runs.flush()
+                for item, found in loaded:
+                    if found.conversation is not None:
+                        version = item.version if is_complete(found) else None
+                        conversations.add(found.conversation.within(organization_id), version, found.attached)
                 return conversations.flush(), runs.saved
         except ArchiveError as error:
             raise _TargetError(error) from error
 
 
+@dataclass(slots=True)
+class _Page:
+    """A page whose items are being loaded and stored."""
+
+    position: str
+    """The cursor that holds when they are durable."""
+    seen: int
+    """Items of the app up to here."""
+    unchanged: list[str]
+    """Files of items that the archive has already."""
+    attempts: dict[str, int]
+    """How often items were tried by earlier pulls."""
+    failed: dict[str, FailedItem] = field(default_factory=dict)
+
+
 class _AppPull:
-    """The pull of one app."""
+    """The pull of one app; its pipeline does its work, see there."""
 
     def __init__(self, puller: _Puller, report: AppReport) -> None:
         self._puller = puller
@@ -327,13 +392,16 @@ class _AppPull:
         self._seen: set[tuple[str, str | None]] = set()
         self._positions: set[str] = set()
         self._stale = 0
+        self._busy: set[str] = set()
+        """Ids that are being loaded or stored."""
 
     async def run(self) -> None:
         self._cursor = self._durable = await asyncio.to_thread(self._puller.get_cursor, self._app)
         earlier = self._cursor.failed
         if earlier:
             self._cursor = replace(self._cursor, failed=[])
-            await self._take([old.item for old in earlier], self._cursor.position, earlier)
+            async with self._pipeline() as pipeline:
+                await self._take(pipeline, [old.item for old in earlier], self._cursor.position, earlier)
         attempt = 0
         while True:
             before = self._cursor.position
@@ -353,14 +421,19 @@ class _AppPull:
     async def _read_pages(self) -> None:
         pages = self._puller.iter_pages(self._app, self._cursor.position)
         try:
-            async for page in pages:
-                self._check_progress(page)
-                self._report.seen += len(page.items)
-                await self._take(page.items, page.cursor)
+            async with self._pipeline() as pipeline:
+                async for page in pages:
+                    self._check_progress(page)
+                    self._report.seen += len(page.items)
+                    await self._take(pipeline, page.items, page.cursor)
         finally:
             close = getattr(pages, "aclose", None)
             if close is not None:
                 await close()
+
+    def _pipeline(self) -> Pipeline[_Page, SourceItem, Loaded | FailedItem | None]:
+        most = STORED_AT_ONCE + self._puller.options.concurrency
+        return Pipeline(self, most=most, batch=STORED_AT_ONCE)
 
     def _check_progress(self, page: SourcePage) -> None:
         keys = {(item.id, item.version) for item in page.items}
@@ -375,65 +448,81 @@ class _AppPull:
             )
 
     async def _take(
-        self, items: Sequence[SourceItem], position: str, earlier: Sequence[FailedItem] = ()
+        self,
+        pipeline: Pipeline[_Page, SourceItem, Loaded | FailedItem | None],
+        items: Sequence[SourceItem],
+        position: str,
+        earlier: Sequence[FailedItem] = (),
     ) -> None:
-        """Load and store items; then, and not before, move the cursor."""
-        report, attempts = self._report, {old.item.id: old.attempts for old in earlier}
-        wanted = await asyncio.to_thread(self._wanted, items)
-        loaded: list[tuple[SourceItem, Loaded]] = []
-        failed: dict[str, FailedItem] = {}
-        for start in range(0, len(wanted), STORED_AT_ONCE):
-            part = wanted[start : start + STORED_AT_ONCE]
-            found = await asyncio.gather(*(self._puller.load(self._app, item) for item in part))
-            for item, result in zip(part, found, strict=True):
-                if result is None:
-                    report.gone += 1
-                elif isinstance(result, FailedItem):
-                    failed[item.id] = result
-                elif self._puller.is_wanted(result):
-                    loaded.append((item, result))
-            await self._store(loaded, failed)
-            loaded.clear()
-        self._commit(failed, attempts)
-        self._cursor = replace(self._cursor, position=position)
-        if self._cursor != self._durable:
-            await asyncio.to_thread(self._puller.put_cursor, self._cursor)
-            self._durable = self._cursor
-        if self._puller.progress is not None:
-            self._puller.progress(
-                PullProgress(self._app, report.seen, report.written, report.unchanged, len(report.failed))
-            )
+        """Have the items of a page loaded and stored, and after them the cursor moved."""
+        if not self._busy.isdisjoint(item.id for item in items):
+            await pipeline.drain()  # of two versions of a conversation the later one has to be stored last
+        page = _Page(position, self._report.seen, [], {old.item.id: old.attempts for old in earlier})
+        wanted = await asyncio.to_thread(self._wanted, page, items)
+        self._busy.update(item.id for item in wanted)
+        await pipeline.put(page, wanted)
 
-    def _wanted(self, items: Sequence[SourceItem]) -> list[SourceItem]:
-        """The items to be loaded, each once; those that the archive has already are counted."""
-        puller, report = self._puller, self._report
+    def _wanted(self, page: _Page, items: Sequence[SourceItem]) -> list[SourceItem]:
+        """The items to be loaded, each once; those that the archive has already are noted."""
+        puller = self._puller
         wanted: list[SourceItem] = []
         for item in {item.id: item for item in items}.values():
             known = puller.find_known(self._app, item)
             if known is None:
                 wanted.append(item)
             elif puller.query is None or puller.query.matches(known[1]):
-                report.unchanged += 1
-                if puller.with_paths:
-                    report.paths.append(known[0])
+                page.unchanged.append(known[0])
         return wanted
 
-    async def _store(
-        self, loaded: Sequence[tuple[SourceItem, Loaded]], failed: dict[str, FailedItem]
+    async def load(self, item: SourceItem) -> Loaded | FailedItem | None:
+        """Load an item."""
+        return await self._puller.load(self._app, item)
+
+    async def store(
+        self, page: _Page, results: Sequence[tuple[SourceItem, Loaded | FailedItem | None]]
     ) -> None:
+        """Make items durable, and note those that could not be had."""
         report = self._report
-        saved, runs = await asyncio.to_thread(self._puller.store, self._app, list(loaded))
+        loaded: list[tuple[SourceItem, Loaded]] = []
+        for item, result in results:
+            if result is None:
+                report.gone += 1
+            elif isinstance(result, FailedItem):
+                page.failed[item.id] = result
+            elif self._puller.is_wanted(result):
+                loaded.append((item, result))
+        saved, runs = await asyncio.to_thread(self._puller.store, self._app, loaded)
         report.written += saved.written
         report.unchanged += saved.unchanged
         report.runs += runs.written
         report.bytes_written += saved.bytes_written + runs.bytes_written
+        for _, found in loaded:
+            report.files += len(found.attached)
+            report.files_missing += missing_files(found)
         if self._puller.with_paths:
             report.paths += saved.paths.values()
         items = {found.conversation.id: item for item, found in loaded if found.conversation is not None}
         items |= {run.id: item for item, found in loaded for run in found.runs}
         for failure in [*saved.failed, *runs.failed]:
             item = items[failure.id]
-            failed[item.id] = FailedItem(item=item, reason=failure.reason)
+            page.failed[item.id] = FailedItem(item=item, reason=failure.reason)
+        self._busy.difference_update(item.id for item, _ in results)
+
+    async def finish(self, page: _Page) -> None:
+        """Move the cursor behind a page."""
+        report = self._report
+        report.unchanged += len(page.unchanged)
+        if self._puller.with_paths:
+            report.paths += page.unchanged
+        self._commit(page.failed, page.attempts)
+        self._cursor = replace(self._cursor, position=page.position)
+        if self._cursor != self._durable:
+            await asyncio.to_thread(self._puller.put_cursor, self._cursor)
+            self._durable = self._cursor
+        if self._puller.progress is not None:
+            self._puller.progress(
+                PullProgress(self._app, page.seen, report.written, report.unchanged, len(report.failed))
+            )
 
     def _commit(self, failed: dict[str, FailedItem], attempts: dict[str, int]) -> None:
         if not failed:

@@ -1,23 +1,26 @@
 """Personal data and secrets, taken out before anything is written.
 
 A `Redactor` goes over every text of a conversation or a run, names of fields included, and puts
-``[EMAIL]`` and the like in place of what its rules find. Ids and instants that the archive files things by
+``[EMAIL]`` and the like in place of what its rules find, or a token that `weft.archive.secret_book` can
+reveal. Ids and instants that the archive files things by
 are left as they are. All patterns run in time linear to the text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
+from weft.archive.attachment import FIELD, ref_of
 from weft.archive.conversation import Conversation
 from weft.archive.json_text import JsonObject
 from weft.archive.run_record import RunRecord
 from weft.errors import ConfigError
 
 Span = tuple[int, int]
+Mask = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class RedactionRule:
     """One kind of thing that is not to be kept."""
 
     name: str
-    """Stands in the text instead, in capitals and brackets."""
+    """Stands in the text instead, in capitals and brackets; a token has it too."""
     pattern: re.Pattern[str]
     spans: Callable[[str], Iterable[Span]] | None = None
     """Which parts of a match really are such a thing, e.g. by a checksum; none means the whole."""
@@ -47,20 +50,30 @@ class RedactionRule:
             raise ConfigError(f"redaction rule {name!r}: {pattern!r} matches the empty text")
         return cls(name, compiled)
 
-    def apply(self, text: str) -> str:
-        """The text without what this rule finds."""
-        return self.pattern.sub(self._replace, text)
+    def apply(self, text: str, mask: Mask | None = None) -> str:
+        """The text without what this rule finds.
 
-    def _replace(self, found: re.Match[str]) -> str:
-        text = found[0]
-        token = f"[{self.name.upper()}]"
-        if self.spans is None:
-            return token
-        parts, at = [], 0
-        for start, end in self.spans(text):
-            parts += [text[at:start], token]
-            at = end
-        return "".join([*parts, text[at:]])
+        Args:
+            text: Any text.
+            mask: Given the rule's name and what it found, says what stands there instead.
+        """
+
+        def replace(found: re.Match[str]) -> str:
+            matched = found[0]
+            if self.spans is None:
+                return put(self.name, matched)
+            parts, at = [], 0
+            for start, end in self.spans(matched):
+                parts += [matched[at:start], put(self.name, matched[start:end])]
+                at = end
+            return "".join([*parts, matched[at:]])
+
+        put = mask or _plain
+        return self.pattern.sub(replace, text)
+
+
+def _plain(name: str, text: str) -> str:
+    return f"[{name.upper()}]"
 
 
 # Source: ISO/IEC 7812; the first digit of cards of payment.
@@ -164,39 +177,89 @@ _KEPT_RECORD = _KEPT | {"logged_at", "finished_at", "status"}
 _KEPT_PART = _KEPT | {"id", "workflow_run_id", "parent_message_id", "node_id"}
 
 
+class Tokens(Protocol):
+    """Gives what stands for a text, in place of the name of its rule alone."""
+
+    def token(self, scope: str, rule: str, text: str) -> str:
+        """What stands for a text of this conversation or run."""
+        ...
+
+
 class Redactor:
     """Applies rules to everything that is about to be stored.
 
     Args:
         rules: In the order in which they are applied.
+        tokens: Makes what can be revealed again; none leaves only the names of rules.
     """
 
-    def __init__(self, rules: Iterable[RedactionRule] = STANDARD_RULES) -> None:
+    def __init__(self, rules: Iterable[RedactionRule] = STANDARD_RULES, tokens: Tokens | None = None) -> None:
         self.rules = tuple(rules)
+        self.tokens = tokens
+
+    def with_tokens(self, tokens: Tokens) -> Redactor:
+        """The same rules, with tokens in the place of what they find."""
+        return Redactor(self.rules, tokens)
 
     def text(self, value: str) -> str:
-        """A text without what the rules find."""
-        for rule in self.rules:
-            value = rule.apply(value)
-        return value
+        """A text without what the rules find; never with tokens, as it belongs to no conversation."""
+        return _Pass(self.rules, None).text(value)
 
-    def conversation(self, conversation: Conversation) -> Conversation:
-        """A conversation without what the rules find."""
-        fields = self._object(conversation.fields, _KEPT_RECORD | {"messages"})
-        fields["messages"] = [self._object(message, _KEPT_PART) for message in conversation.messages]
+    def conversation(self, conversation: Conversation, found: dict[str, str] | None = None) -> Conversation:
+        """A conversation without what the rules find.
+
+        Args:
+            conversation: As it came.
+            found: Gets the texts that tokens stand for.
+        """
+        work = _Pass(self.rules, self._mask(conversation.id, found))
+        fields = work.mapping(conversation.fields, _KEPT_RECORD | {"messages"})
+        fields["messages"] = [work.mapping(message, _KEPT_PART) for message in conversation.messages]
         return Conversation.parse(fields)
 
-    def run(self, run: RunRecord) -> RunRecord:
-        """A run without what the rules find."""
-        fields = self._object(run.fields, _KEPT_RECORD | {"node_executions"})
+    def run(self, run: RunRecord, found: dict[str, str] | None = None) -> RunRecord:
+        """A run without what the rules find.
+
+        Args:
+            run: As it came.
+            found: Gets the texts that tokens stand for.
+        """
+        work = _Pass(self.rules, self._mask(run.conversation_id or run.id, found))
+        fields = work.mapping(run.fields, _KEPT_RECORD | {"node_executions"})
         executions = cast("list[object]", run.fields["node_executions"])
         fields["node_executions"] = [
-            self._object(cast(JsonObject, item), _KEPT_PART) if isinstance(item, dict) else self._value(item)
+            work.mapping(cast(JsonObject, item), _KEPT_PART) if isinstance(item, dict) else work.value(item)
             for item in executions
         ]
         return RunRecord.parse(fields)
 
-    def _object(self, value: JsonObject, kept: frozenset[str]) -> JsonObject:
+    def _mask(self, scope: str, found: dict[str, str] | None) -> Mask | None:
+        tokens = self.tokens
+        if tokens is None:
+            return None
+
+        def mask(rule: str, text: str) -> str:
+            token = tokens.token(scope, rule, text)
+            if found is not None:
+                found[token] = text
+            return token
+
+        return mask
+
+
+class _Pass:
+    """One record on its way through the rules."""
+
+    def __init__(self, rules: Sequence[RedactionRule], mask: Mask | None) -> None:
+        self._rules = rules
+        self._mask = mask
+
+    def text(self, value: str) -> str:
+        for rule in self._rules:
+            value = rule.apply(value, self._mask)
+        return value
+
+    def mapping(self, value: JsonObject, kept: frozenset[str]) -> JsonObject:
         result: JsonObject = {}
         for key, item in value.items():
             # Only text and nothing are ids and instants; whatever else has such a name is content.
@@ -206,18 +269,24 @@ class Redactor:
             name = self.text(key)
             while name in result:
                 name += "_"
-            result[name] = self._value(item)
+            result[name] = self._note(item) if key == FIELD else self.value(item)
         return result
 
-    def _value(self, value: object) -> object:
+    def value(self, value: object) -> object:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return self._object(value, frozenset())
+            return self.mapping(value, frozenset())
         if isinstance(value, list | tuple):
-            return [self._value(item) for item in value]
+            return [self.value(item) for item in value]
         if isinstance(value, int) and not isinstance(value, bool) and value > 999_999_999_999:
             text = str(value)
             found = self.text(text)
             return value if found == text else found
         return value
+
+    def _note(self, value: object) -> object:
+        """What the archive noted of an attached file: its sum is no content."""
+        clean = self.value(value)
+        ref = ref_of(value) if isinstance(value, dict) else None
+        return {**clean, "sha256": ref.sha256} if ref is not None and isinstance(clean, dict) else clean

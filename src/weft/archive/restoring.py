@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from weft.archive.conversation import Conversation
@@ -14,16 +14,20 @@ from weft.archive.manifest import Entry
 from weft.archive.place import Day
 from weft.archive.pull import PullTarget
 from weft.archive.query import Query, iter_entries
+from weft.archive.restoring_files import restore_files
 from weft.archive.run_record import RunRecord
 from weft.archive.saving import Failure
-from weft.archive.sources.stored import StoredApp, Whole, WholeRun, list_apps, taken
+from weft.archive.sources.stored import Whole, WholeRun
 from weft.archive.sources.stored_record import restored, restored_run
 from weft.archive.vault import Vault
 from weft.errors import InvalidRequestError, NotFoundError
+from weft.files import FileStore
 from weft.store import (
     Connection,
     Store,
+    StoredApp,
     app_annotations,
+    changes,
     conversation_variables,
     conversations,
     end_users,
@@ -49,10 +53,14 @@ class Restored:
     """Put back."""
     messages: int = 0
     runs: int = 0
+    files: int = 0
+    """Attached files whose bytes were put back."""
     present: int = 0
     """In the store already, a deleted one included; nothing of them was touched."""
     failed: list[Failure] = field(default_factory=list)
     """Conversations and runs that cannot be put back, and why."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Apps whose conversations were left where they are, by id, and why."""
 
 
 async def restore_conversations(
@@ -62,38 +70,100 @@ async def restore_conversations(
     *,
     query: Query | None = None,
     progress: Callable[[Restored], None] | None = None,
+    files: FileStore | None = None,
 ) -> Restored:
     """Put archived conversations back with their messages, runs, feedback and variables, under their old ids.
 
     What exists in the store stays as it is, so a second time changes nothing, and what was broken off is
     finished by doing it again. Each transaction holds some fifty conversations, whole ones.
 
-    The bytes of files are not in the archive; what is known of them is restored. Runs that had not ended when
-    they were archived come back as stopped.
+    The bytes of attached files come back under their old ids too, where the archive has them. Runs that had
+    not ended when they were archived come back as stopped.
 
     Args:
         app_id: The app that they are to belong to.
         query: Which; those that were archived from this app when left out.
         progress: Called in the event loop after each transaction.
+        files: Where the bytes of attached files go; none puts back only what is known of them.
 
     Raises:
         NotFoundError: There is no such app.
         ArchiveError: The archive cannot be read.
         StoreError: The store refused; transactions that were complete stay.
     """
-    app = next((one for one in await store.read(list_apps) if one.id == app_id), None)
+    app = next((one for one in await store.read(changes.list_apps) if one.id == app_id), None)
     if app is None:
         raise NotFoundError(f"there is no app {app_id!r}; make it first", kind="app", id=app_id)
     wanted = query or Query(app_ids=frozenset({app_id}))
     done = Restored()
+    await _restore(archive, store, app, wanted, done, progress, files)
+    return done
+
+
+async def restore_to_their_apps(
+    archive: PullTarget,
+    store: Store,
+    *,
+    query: Query | None = None,
+    workspace_id: str | None = None,
+    progress: Callable[[Restored], None] | None = None,
+    files: FileStore | None = None,
+) -> Restored:
+    """Put archived conversations back into the apps that they came from; see `restore_conversations`.
+
+    What came from an app that is not there is left alone and named.
+
+    Args:
+        query: Which; all unless given.
+        workspace_id: Only into apps of this workspace; into those of all when left out.
+        progress: Called in the event loop after each transaction.
+        files: Where the bytes of attached files go; none puts back only what is known of them.
+
+    Raises:
+        ArchiveError: The archive cannot be read.
+        StoreError: The store refused; transactions that were complete stay.
+    """
+    wanted = query or Query()
+    known = {app.id: app for app in await store.read(changes.list_apps)}
+    done = Restored()
+    for app_id in await asyncio.to_thread(_app_ids, archive.vault, wanted):
+        app = known.get(app_id)
+        if app is None:
+            done.left[app_id] = "there is no such app; make it, or say into which app its conversations go"
+        elif workspace_id not in (None, app.workspace_id):
+            done.left[app_id] = "the app belongs to another workspace"
+        else:
+            its_own = replace(wanted, app_ids=frozenset({app_id}))
+            await _restore(archive, store, app, its_own, done, progress, files)
+    return done
+
+
+def _app_ids(vault: Vault, query: Query) -> list[str]:
+    found = {entry.app_id for _, entry in iter_entries(vault, query)}
+    found |= {
+        entry.app_id for _, entry in iter_entries(vault, query, kind="runs") if entry.conversation_id is None
+    }
+    return sorted(found)
+
+
+async def _restore(
+    archive: PullTarget,
+    store: Store,
+    app: StoredApp,
+    wanted: Query,
+    done: Restored,
+    progress: Callable[[Restored], None] | None,
+    files: FileStore | None,
+) -> None:
     batches = _batches(archive.vault, wanted, app, done)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         await _write(store, batch, done)
         if progress is not None:
             progress(done)
+    if files is not None:
+        done.files += await restore_files(archive.vault, store, files, app, wanted, done.failed)
     if app.mode == "workflow":
         await _restore_runs(archive.vault, store, app, wanted, done, progress)
-    return done
 
 
 async def _write(store: Store, batch: Sequence[Whole], done: Restored) -> None:
@@ -107,15 +177,21 @@ async def _write(store: Store, batch: Sequence[Whole], done: Restored) -> None:
 
 def _insert_all(connection: Connection, batch: Sequence[Whole]) -> tuple[list[Whole], int, list[Failure]]:
     ids = {whole.conversation.id for whole in batch}
-    there = taken(connection, "conversations", ids)
-    foreign = taken(connection, "messages", {one.id for whole in batch for one in whole.messages})
-    known_runs = taken(connection, "runs", {one.run.id for whole in batch for one in whole.runs})
+    there = changes.owners(connection, "conversations", ids)
+    foreign = set(
+        changes.owners(connection, "messages", {one.id for whole in batch for one in whole.messages})
+    )
+    known_runs = set(
+        changes.owners(connection, "runs", {one.run.id for whole in batch for one in whole.runs})
+    )
     added: list[Whole] = []
     failed: list[Failure] = []
     present = 0
     for whole in batch:
         id = whole.conversation.id
-        if id in there:
+        if there.get(id, whole.conversation.app_id) != whole.conversation.app_id:
+            failed.append(Failure(id, f"it is there already, in the app {there[id]}"))
+        elif id in there:
             present += 1
         elif any(message.id in foreign for message in whole.messages):
             failed.append(Failure(id, "a message of it exists in another conversation"))
@@ -123,7 +199,7 @@ def _insert_all(connection: Connection, batch: Sequence[Whole]) -> tuple[list[Wh
             # A conversation that was taken out of the lists leaves its runs behind; those stay.
             whole.runs = [one for one in whole.runs if one.run.id not in known_runs]
             _insert(connection, whole)
-            there.add(id)
+            there[id] = whole.conversation.app_id
             foreign.update(message.id for message in whole.messages)
             known_runs.update(one.run.id for one in whole.runs)
             added.append(whole)
@@ -168,7 +244,7 @@ async def _restore_runs(
     """The runs of an app without conversations."""
 
     def write(connection: Connection, batch: Sequence[WholeRun]) -> int:
-        known = taken(connection, "runs", {one.run.id for one in batch})
+        known = changes.owners(connection, "runs", {one.run.id for one in batch})
         new = [one for one in batch if one.run.id not in known]
         for one in new:
             _insert_run(connection, one)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from weft.archive.audit import AuditLine, AuditLog
 from weft.archive.conversation import Conversation
 from weft.archive.errors import DamagedFileError, RetentionError
-from weft.archive.hold import Hold, list_holds
+from weft.archive.hold import Hold, check_holds, list_holds
 from weft.archive.instant import parse_instant, render_instant
 from weft.archive.json_text import BadJsonError, decode_object
 from weft.archive.manifest import Entry
@@ -96,7 +96,7 @@ class RetentionReport:
     """Conversations."""
     deleted_runs: int = 0
     deleted_bytes: int = 0
-    """On the disk, runs included."""
+    """On the disk, runs and attached files included."""
     held: int = 0
     damaged: list[str] = field(default_factory=list)
     """Files that were to be deleted, could not be proven, and were left."""
@@ -151,9 +151,11 @@ def apply_retention(
     Raises:
         RetentionError: More than `max_share` of the conversations would go, or the clock is more than a
             year ahead of everything in the archive; nothing was deleted.
+        DamagedFileError: A hold that was placed is missing, or the audit log was changed; likewise.
         ArchiveError: The disk refused; what was deleted until then stands in the audit log.
     """
     vault.check_writable()
+    check_holds(vault, audit)
     plan = preview_retention(vault, rules, organization_id)
     if not trust_clock:
         _check_clock(vault)
@@ -168,7 +170,8 @@ def apply_retention(
     _delete_runs(vault, audit, proven, report)
     for day, candidates in _by_day(proven):
         audit.append([_line(candidate) for candidate in candidates])
-        vault.apply({day: DayChange(removals=[candidate.entry.id for candidate in candidates])})
+        change = DayChange(removals=[candidate.entry.id for candidate in candidates])
+        report.deleted_bytes += vault.apply({day: change})
         report.deleted += len(candidates)
         report.deleted_bytes += sum(candidate.entry.stored_size for candidate in candidates)
     vault.checkpoint()

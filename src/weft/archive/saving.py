@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from weft.archive.attachment import (
+    Attachment,
+    FileRef,
+    iter_attachments,
+    missing_note,
+    ref_of,
+    with_notes,
+)
 from weft.archive.conversation import Conversation
+from weft.archive.errors import DamagedFileError
+from weft.archive.file_shelf import Incoming
 from weft.archive.instant import parse_instant, render_instant
+from weft.archive.json_text import BadJsonError, JsonObject, decode_object
 from weft.archive.manifest import Entry, describe_conversation, describe_run
 from weft.archive.name import encode_name
 from weft.archive.place import Day, Kind, day_of
 from weft.archive.redaction import Redactor
 from weft.archive.run_record import RunRecord
+from weft.archive.secret_book import Owner, SecretBook
 from weft.archive.vault import DayChange, Vault
 from weft.errors import InvalidRequestError
 
@@ -63,22 +75,39 @@ class Saver:
         self._changes: dict[Day, DayChange] = {}
         self._pending: set[tuple[Kind, str, str]] = set()
         self._files = self._bytes = 0
+        self._attached: list[tuple[str, Incoming]] = []
+        self._secrets: dict[Owner, Mapping[str, str]] = {}
         self.saved = Saved()
 
-    def add(self, record: Conversation | RunRecord, source_version: str | None = None) -> None:
+    def add(
+        self,
+        record: Conversation | RunRecord,
+        source_version: str | None = None,
+        attached: Sequence[Incoming] = (),
+    ) -> None:
         """Take a record; one that cannot be stored is noted in `saved.failed`.
+
+        Args:
+            record: What is to be stored.
+            source_version: What the source calls this version of it.
+            attached: Bytes of its files that are not in the archive yet; its messages name them.
 
         Raises:
             ArchiveError: The disk is full, or refuses; what was flushed before stays.
         """
         try:
             if isinstance(record, Conversation):
-                clean = self._redactor.conversation(record) if self._redactor else record
-                self._add_conversation(clean, source_version)
+                found: dict[str, str] = {}
+                clean = self._redactor.conversation(record, found) if self._redactor else record
+                self._add_conversation(clean, source_version, attached)
             else:
-                self._add_run(self._redactor.run(record) if self._redactor else record)
+                found = {}
+                self._add_run(self._redactor.run(record, found) if self._redactor else record)
+            self._keep_secrets(record, found)
         except InvalidRequestError as error:
             self.saved.failed.append(Failure(record.id, str(error)))
+            for one in attached:
+                one.discard()
         if self._files >= BATCH_FILES or self._bytes >= BATCH_BYTES:
             self.flush()
 
@@ -92,26 +121,99 @@ class Saver:
             ArchiveError: The disk is full, or refuses.
         """
         changes, self._changes = self._changes, {}
+        attached, self._attached = self._attached, []
+        secrets, self._secrets = self._secrets, {}
         self._pending.clear()
         self._files = self._bytes = 0
-        if changes:
-            self.vault.apply(changes)
+        if changes or attached or secrets:
+            try:
+                self.vault.apply(changes, attached, secrets)
+            finally:
+                for _, one in attached:
+                    one.discard()
             self.saved.written += sum(len(change.writes) for change in changes.values())
             for change in changes.values():
                 self.saved.bytes_written += sum(len(data) for _, data in change.writes)
         return self.saved
 
-    def _add_conversation(self, conversation: Conversation, source_version: str | None) -> None:
+    def _add_conversation(
+        self, conversation: Conversation, source_version: str | None, attached: Sequence[Incoming]
+    ) -> None:
         day, old = self._place(
             "conversations", conversation.organization_id, conversation.id, conversation.created_at
         )
         if old is not None and conversation.fields["created_at"] != old.created_at:
             # The day of creation is where it is filed; a source that changes its mind does not move it.
             conversation = Conversation({**conversation.fields, "created_at": old.created_at})
+        conversation = self._with_files(conversation, day, old, {one.ref for one in attached})
         entry, data = describe_conversation(
             conversation, self._logged_at(conversation.fields, old), source_version
         )
+        self._attached += [(day.organization, one) for one in attached]
         self._take(day, entry, data, old)
+
+    def _with_files(
+        self, conversation: Conversation, day: Day, old: Entry | None, coming: set[FileRef]
+    ) -> Conversation:
+        """The conversation with true notes about its files: what it says is here is here.
+
+        What its earlier version had kept stays kept, as a server may have lost it in between.
+        """
+        given = list(iter_attachments(conversation))
+        if not given:
+            return conversation
+        earlier: dict[tuple[str, str], Attachment] = {}
+        if old is not None and old.files:
+            earlier = self._earlier(day, old)
+        notes: dict[tuple[int, int], JsonObject | None] = {}
+        shelf = self.vault.shelf
+        for one in given:
+            ref = one.ref
+            if ref is not None and (ref in coming or shelf.has(day.organization, ref)):
+                continue
+            kept = earlier[one.key].note if one.key in earlier else None
+            if kept is not None:
+                notes[one.place] = kept
+            elif ref is not None:
+                notes[one.place] = missing_note("absent", "its bytes did not come along", ref)
+        return with_notes(conversation, notes)
+
+    def _keep_secrets(self, record: Conversation | RunRecord, found: Mapping[str, str]) -> None:
+        """Encrypt what was masked, if it is to be kept."""
+        book = None if self._redactor is None else self._redactor.tokens
+        if not found or not isinstance(book, SecretBook):
+            return
+        kind: Kind = "conversations" if isinstance(record, Conversation) else "runs"
+        organization = record.organization_id
+        folder = encode_name(organization, "organization_id") if organization is not None else ""
+        owner = Owner(folder, kind, record.id)
+        made = book.encrypt(owner, found)
+        if made:
+            self._secrets[owner] = made
+
+    def kept_files(self, conversation: Conversation) -> set[tuple[str, str]]:
+        """Keys of the conversation's files whose bytes are here, from its stored version.
+
+        Raises:
+            InvalidRequestError: Its id cannot name a file.
+        """
+        home = day_of("conversations", conversation.organization_id, conversation.created_at)
+        day = self.vault.locate("conversations", home.organization, conversation.id)
+        old = None if day is None else self.vault.find_entry(day, conversation.id)
+        return set() if day is None or old is None or not old.files else set(self._earlier(day, old))
+
+    def _earlier(self, day: Day, old: Entry) -> dict[tuple[str, str], Attachment]:
+        """The files that the stored version keeps."""
+        try:
+            stored = Conversation(decode_object(self.vault.read(day, old), old.file))
+        except (DamagedFileError, BadJsonError):
+            return {}
+        found = {one.key: one for one in iter_attachments(stored) if ref_of(one.note) is not None}
+        return {
+            key: one
+            for key, one in found.items()
+            if one.ref is not None and self.vault.shelf.has(day.organization, one.ref)
+        }
 
     def _add_run(self, run: RunRecord) -> None:
         day, old = self._place("runs", run.organization_id, run.id, run.created_at)

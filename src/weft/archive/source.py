@@ -28,13 +28,14 @@ time for different items.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from weft.archive.conversation import Conversation
+from weft.archive.file_shelf import Incoming
 from weft.archive.run_record import RunRecord
 
 
@@ -70,6 +71,20 @@ class SourcePage:
 
 
 @dataclass(frozen=True, slots=True)
+class FileOffer:
+    """How the bytes of one file of a message can be had, as long as the source is open."""
+
+    place: tuple[int, int]
+    """Number of the message in its conversation, and of the file in its ``message_files``."""
+    link: str = ""
+    """An address, from outside and so not to be trusted; it is stored nowhere."""
+    home: str = ""
+    """Address of the server that gave the link, if the link may lead back to it."""
+    read: Callable[[], AsyncIterator[bytes]] | None = None
+    """Asks the source itself, instead; raises NotFoundError or FileMissingError where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A conversation with everything that belongs to it.
 
@@ -81,6 +96,10 @@ class Loaded:
     """None when there are only runs to be stored."""
     runs: Sequence[RunRecord] = field(default=())
     """Its workflow runs, each with its node executions."""
+    offers: Sequence[FileOffer] = field(default=())
+    """Where the bytes of its files are."""
+    attached: Sequence[Incoming] = field(default=())
+    """The bytes that the pull has fetched; sources give none."""
 
 
 class Source(Protocol):

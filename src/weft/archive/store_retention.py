@@ -10,6 +10,7 @@ from functools import partial
 from typing import Literal
 
 from weft.archive.archive import Archive
+from weft.archive.attachment import iter_attachments, without_notes
 from weft.archive.audit import AuditLine
 from weft.archive.conversation import Conversation
 from weft.archive.errors import DamagedFileError, RetentionError
@@ -23,10 +24,10 @@ from weft.archive.redaction import Redactor
 from weft.archive.retention import RetentionRule
 from weft.archive.run_record import RunRecord
 from weft.archive.source import Loaded
-from weft.archive.sources.stored import Changed, StoredApp, count, list_apps, list_idle, read_whole, remove
+from weft.archive.sources.stored import read_whole
 from weft.archive.sources.stored_record import archived
 from weft.errors import InvalidRequestError
-from weft.store import Connection, Store
+from weft.store import Changed, Connection, Store, StoredApp, changes
 
 AT_ONCE = 100
 """Conversations that are proven and deleted in one transaction."""
@@ -37,10 +38,17 @@ MAX_KEPT = 1_000
 _UNFINISHED = ("running", "scheduled", "paused")
 
 Why = Literal[
-    "not archived", "archive is behind", "archive is damaged", "on hold", "still running", "changed"
+    "not archived",
+    "archive is behind",
+    "archive is damaged",
+    "on hold",
+    "annotated",
+    "still running",
+    "changed",
 ]
 DeleteFiles = Callable[[str, str], Awaitable[object]]
-"""Given an app's and a conversation's id, deletes the bytes of its files; called before its rows go."""
+"""Given an app's and a conversation's id, deletes the bytes of its files; called before its rows go, and only
+where the archive has the bytes of all files that its messages show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,11 @@ class StoreRetention:
     """Conversations of the chosen apps."""
     candidates: int = 0
     """Old enough by a rule, and proven to be in the archive."""
+    messages: int = 0
+    """Of the candidates."""
+    runs: int = 0
+    size_bytes: int = 0
+    """What the candidates and their runs hold, as text; the database's file has about as much of them."""
     deleted: int = 0
     kept: list[Kept] = field(default_factory=list)
     """Old enough, and not deleted; the first thousand."""
@@ -81,6 +94,11 @@ class StoreRetention:
 class _Proven:
     changed: Changed
     line: AuditLine
+    messages: int
+    runs: int
+    size_bytes: int
+    has_files: bool
+    """Whether the archive has the bytes of all its files."""
 
 
 async def preview_delete_archived(
@@ -90,11 +108,15 @@ async def preview_delete_archived(
     *,
     app_ids: Sequence[str] | None = None,
     organization_id: str | None = None,
+    keep_annotated: bool = False,
+    progress: Callable[[StoreRetention], None] | None = None,
 ) -> StoreRetention:
     """What `delete_archived` would delete at this moment; reads everything that it would read."""
     report = StoreRetention()
-    async for _, proven in _Run(store, archive, rules, organization_id, report).iter(app_ids):
-        report.candidates += len(proven)
+    run = _Run(store, archive, rules, organization_id, report, keep_annotated=keep_annotated)
+    async for _ in run.iter(app_ids):
+        if progress is not None:
+            progress(report)
     return report
 
 
@@ -106,6 +128,7 @@ async def delete_archived(
     app_ids: Sequence[str] | None = None,
     organization_id: str | None = None,
     max_share: float = MAX_SHARE,
+    keep_annotated: bool = False,
     delete_files: DeleteFiles | None = None,
     progress: Callable[[StoreRetention], None] | None = None,
 ) -> StoreRetention:
@@ -120,7 +143,8 @@ async def delete_archived(
         app_ids: Only these apps.
         organization_id: Where `StoreSource` filed them.
         max_share: Share of the chosen apps' conversations that may go, 0 to 1.
-        delete_files: Deletes the bytes of a conversation's files, which the archive does not have.
+        keep_annotated: Keep conversations with an answer that somebody has annotated.
+        delete_files: Deletes the bytes of a conversation's files; they stay where this is left out.
         progress: Called in the event loop after each transaction.
 
     Raises:
@@ -129,24 +153,26 @@ async def delete_archived(
         StoreError: The store refused; what was deleted until then stands in the audit log.
     """
     archive.vault.check_writable()
-    plan = await preview_delete_archived(
-        store, archive, rules, app_ids=app_ids, organization_id=organization_id
-    )
-    if plan.share > max_share:
-        raise RetentionError(
-            f"the rules would delete {plan.candidates} of {plan.total} conversations, more than the share "
-            f"{max_share:g} that one run may delete; look at the preview, then raise max_share"
+    if max_share < 1:
+        plan = await preview_delete_archived(
+            store,
+            archive,
+            rules,
+            app_ids=app_ids,
+            organization_id=organization_id,
+            keep_annotated=keep_annotated,
         )
+        check_share(plan, max_share)
     report = StoreRetention()
-    run = _Run(store, archive, rules, organization_id, report)
+    run = _Run(store, archive, rules, organization_id, report, keep_annotated=keep_annotated)
     async for app, proven in run.iter(app_ids):
-        report.candidates += len(proven)
         if not proven:
             continue
         await asyncio.to_thread(_append, archive, [one.line for one in proven])
         if delete_files is not None:
             for one in proven:
-                await delete_files(app.id, one.changed.id)
+                if one.has_files:
+                    await delete_files(app.id, one.changed.id)
         wanted = [one.changed for one in proven]
         gone = set(await store.write(partial(_remove, app.id, wanted)))
         report.deleted += len(gone)
@@ -156,6 +182,19 @@ async def delete_archived(
         if progress is not None:
             progress(report)
     return report
+
+
+def check_share(plan: StoreRetention, max_share: float) -> None:
+    """Make sure that no more goes than is meant.
+
+    Raises:
+        RetentionError: It would.
+    """
+    if plan.share > max_share:
+        raise RetentionError(
+            f"the rules would delete {plan.candidates} of {plan.total} conversations, more than the share "
+            f"{max_share:g} that one run may delete; look at the preview, then raise max_share"
+        )
 
 
 class _Run:
@@ -168,6 +207,8 @@ class _Run:
         rules: Sequence[RetentionRule],
         organization_id: str | None,
         report: StoreRetention,
+        *,
+        keep_annotated: bool,
     ) -> None:
         self._store = store
         self._vault = archive.vault
@@ -175,12 +216,13 @@ class _Run:
         self._rules = rules
         self._organization_id = organization_id
         self._report = report
+        self._keep_annotated = keep_annotated
 
     async def iter(self, app_ids: Sequence[str] | None) -> AsyncIterator[tuple[StoredApp, list[_Proven]]]:
         """Conversations that may go, some at a time."""
         ages = [rule.keep_days for rule in self._rules if rule.keep_days is not None]
         holds = await asyncio.to_thread(list_holds, self._vault)
-        for app in await self._store.read(list_apps):
+        for app in await self._store.read(changes.list_apps):
             if app_ids is not None and app.id not in app_ids:
                 continue
             self._report.total += await self._store.read(partial(_count, app.id))
@@ -193,7 +235,12 @@ class _Run:
                 if not idle:
                     break
                 after = (idle[-1].at, idle[-1].id)
-                yield app, await self._prove(app, idle, holds)
+                proven = await self._prove(app, idle, holds)
+                self._report.candidates += len(proven)
+                self._report.messages += sum(one.messages for one in proven)
+                self._report.runs += sum(one.runs for one in proven)
+                self._report.size_bytes += sum(one.size_bytes for one in proven)
+                yield app, proven
 
     async def _prove(self, app: StoredApp, idle: Sequence[Changed], holds: Sequence[Hold]) -> list[_Proven]:
         def read(connection: Connection) -> dict[str, tuple[Loaded, bool]]:
@@ -231,19 +278,25 @@ class _Run:
             found = self._find(conversation, row, loaded.runs)
             if any(hold.covers(self._organization_id, row) for hold in holds):
                 self._report.keep(app.id, changed.id, "on hold")
+            elif self._keep_annotated and any("annotation" in one for one in conversation.messages):
+                self._report.keep(app.id, changed.id, "annotated")
             elif is_running:
                 self._report.keep(app.id, changed.id, "still running")
             elif isinstance(found, str):
                 self._report.keep(app.id, changed.id, found)
             else:
-                day, entry = found
-                proven.append(_Proven(changed, _line(day, entry, rule)))
+                day, entry, size, has_files = found
+                line = _line(day, entry, rule)
+                proven.append(_Proven(changed, line, row.messages, len(loaded.runs), size, has_files))
         return proven
 
     def _find(
         self, conversation: Conversation, row: Entry, runs: Sequence[RunRecord]
-    ) -> tuple[Day, Entry] | Why:
-        """Where the archive has exactly this, read back, or why it has not."""
+    ) -> tuple[Day, Entry, int, bool] | Why:
+        """Where the archive has exactly this, read back, or why it has not.
+
+        Also its bytes with those of the runs, and whether its files are there too.
+        """
         try:
             organization = self._organization_id
             folder = encode_name(organization, "organization_id") if organization else ""
@@ -252,20 +305,26 @@ class _Run:
             if day is None or entry is None:
                 return "not archived"
             data = self._vault.read(day, entry)
-            kept = Conversation.parse(decode_object(data, entry.file))
-            if _digest(kept) != row.content_sha256:
+            noted = Conversation.parse(decode_object(data, entry.file))
+            # What the archive noted of files is its own; the store knows nothing of it.
+            if _digest(without_notes(noted)) != row.content_sha256:
                 return "archive is behind"
+            size = len(data)
             for run in runs:
                 place = self._vault.locate("runs", folder, run.id)
                 found = None if place is None else self._vault.find_entry(place, run.id)
                 if place is None or found is None:
                     return "not archived"
-                held = RunRecord.parse(decode_object(self._vault.read(place, found), found.file))
+                data = self._vault.read(place, found)
+                size += len(data)
+                held = RunRecord.parse(decode_object(data, found.file))
                 if _run_digest(held) != _run_digest(self._clean_run(run)):
                     return "archive is behind"
         except (DamagedFileError, BadJsonError, InvalidRequestError):
             return "archive is damaged"
-        return day, entry
+        refs = [one.ref for one in iter_attachments(noted)]
+        has_files = all(ref is not None and self._vault.shelf.is_whole(folder, ref) for ref in refs)
+        return day, entry, size, has_files
 
     def _clean(self, conversation: Conversation) -> Conversation:
         clean = _redacted(self._redactor, conversation)
@@ -277,17 +336,17 @@ class _Run:
 
 
 def _remove(app_id: str, wanted: Sequence[Changed], connection: Connection) -> list[str]:
-    return remove(connection, app_id, wanted)
+    return changes.remove(connection, app_id, wanted)
 
 
 def _count(app_id: str, connection: Connection) -> int:
-    return count(connection, app_id)
+    return changes.count(connection, app_id)
 
 
 def _list_idle(
     app_id: str, bound: datetime, after: tuple[int, str] | None, connection: Connection
 ) -> list[Changed]:
-    return list_idle(connection, app_id, bound, after, limit=AT_ONCE)
+    return changes.list_idle(connection, app_id, bound, after, limit=AT_ONCE)
 
 
 def _redacted(redactor: Redactor | None, conversation: Conversation) -> Conversation:

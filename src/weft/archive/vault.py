@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from weft.archive.errors import (
     DamagedFileError,
     from_os_error,
 )
+from weft.archive.file_shelf import FileKey, FileShelf, Incoming
 from weft.archive.file_system import FileSystem, LocalFileSystem, iter_files, write_durably
 from weft.archive.instant import render_instant
 from weft.archive.json_text import BadJsonError, JsonObject, digest, seal, unseal
@@ -52,10 +54,14 @@ from weft.archive.packing import FOLDER as DICTIONARIES
 from weft.archive.packing import Packer
 from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, TEMPORARY, Day, Kind, parse_day
 from weft.archive.recovery import describe_file, reconcile
+from weft.archive.secret_book import Owner, SecretShelf
 from weft.clock import Clock
 from weft.errors import ArchiveError
 
 CACHED_MANIFESTS = 64
+FILES_PER_SYNCER = 8
+MAX_SYNCERS = 4
+"""Threads that wait for the disk while a batch is synced."""
 CHANGES_UNTIL_CATALOGUE = 256
 """Changed days after which the catalogue is written even if nobody asks."""
 
@@ -89,9 +95,15 @@ class Vault:
         self.read_only = read_only
         self.inner = root / INNER
         self.packer = Packer(self.inner / DICTIONARIES, self.files)
+        self.shelf = FileShelf(self)
+        """The bytes of attached files."""
+        self.secrets = SecretShelf(self)
+        """What was masked and can be revealed."""
         self._lock = WriterLock(self.inner / "lock")
         self._rows: dict[Day, DayRow] = {}
         self._dirty: set[Day] = set()
+        self._unsynced: set[Path] = set()
+        """Folders from which something was removed that a power cut may bring back."""
         self._behind = 0
         self._manifests: dict[Day, Manifest] = {}
         self._ids: dict[tuple[Kind, str], dict[str, Day]] = {}
@@ -156,6 +168,8 @@ class Vault:
         for day in sorted(self._dirty):
             self.recover(day)
         self.checkpoint()
+        self.shelf.recover()
+        self.secrets.recover()
 
     def _check_format(self) -> bool:
         try:
@@ -164,7 +178,15 @@ class Vault:
             return False
         except OSError as error:
             raise from_os_error(error, f"opening {self.root / LOGS}") from error
-        version = unseal(data, JsonObject, f"{INNER}/format.json").get("format")
+        try:
+            version = unseal(data, JsonObject, f"{INNER}/format.json").get("format")
+        except BadJsonError as error:
+            if self.read_only:
+                return True  # what can be read is read; `verify` names it
+            raise DamagedFileError(
+                f"{INNER}/format.json",
+                f"{error} (it only holds the format's number: removed, it is made anew)",
+            ) from error
         if not isinstance(version, int) or version > FORMAT:
             raise ArchiveVersionError(
                 f"{self.root / LOGS}: its format is {version}, this program knows {FORMAT}; upgrade Weft"
@@ -173,7 +195,9 @@ class Vault:
 
     def _sweep(self, folder: Path) -> None:
         for name, is_folder in self.files.list(folder):
-            if name.startswith(TEMPORARY) and not is_folder:
+            if is_folder:
+                self._sweep(folder / name)
+            elif name.startswith(TEMPORARY):
                 self.files.remove(folder / name)
 
     def _read_inner(self, name: str) -> bytes:
@@ -371,8 +395,23 @@ class Vault:
 
     # Changing
 
-    def apply(self, changes: Mapping[Day, DayChange]) -> None:
+    def apply(
+        self,
+        changes: Mapping[Day, DayChange],
+        attached: Sequence[tuple[str, Incoming]] = (),
+        secrets: Mapping[Owner, Mapping[str, str]] | None = None,
+    ) -> int:
         """Do all this, day by day; what has returned is on the disk.
+
+        Args:
+            changes: What is to be done to each day.
+            attached: Names of organisations on disk, each with a file that the written rows name; they are
+                on the disk before the rows are.
+            secrets: What was masked in the written rows, encrypted; on the disk before they are. Those of
+                removed rows are gone before these are.
+
+        Returns:
+            Bytes of attached files that no row names any more, and that are gone.
 
         Raises:
             ArchiveError: The disk is full, or refuses; days before the failing one are done, of the failing
@@ -381,12 +420,39 @@ class Vault:
         self.check_writable()
         with self.mutex:
             self._mend()
+            replaced = {day: self._replaced(day, change) for day, change in changes.items()}
+            loosened, named = _loosened(changes, replaced)
+            try:
+                self.shelf.take_in(attached, loosened)
+            except OSError as error:
+                raise from_os_error(error, "writing attached files") from error
             self._mark(changes)
+            try:
+                self.secrets.put(secrets or {})
+                self.secrets.remove(_owners_removed(changes))
+            except OSError as error:
+                raise from_os_error(error, "writing what was masked") from error
             for day in sorted(changes):
                 self._attempt(day, changes[day])
+                self.shelf.note(day.organization, replaced[day], [row for row, _ in changes[day].writes])
+            try:
+                freed = self.shelf.settle(named)
+                self.secrets.settle()
+            except OSError as error:
+                raise from_os_error(error, "removing attached files or secrets") from error
             self._behind += len(changes)
             if self._behind >= CHANGES_UNTIL_CATALOGUE:
                 self.checkpoint()
+        return freed
+
+    def _replaced(self, day: Day, change: DayChange) -> list[Entry]:
+        """The rows that a change removes or gives another content."""
+        ids = [*change.removals, *(row.id for row, _ in change.writes)]
+        try:
+            found = [self.find_entry(day, id) for id in ids]
+        except DamagedFileError:
+            return []  # the change itself says so, when its turn comes
+        return [entry for entry in found if entry is not None]
 
     def _attempt(self, day: Day, change: DayChange) -> None:
         try:
@@ -429,6 +495,10 @@ class Vault:
             self._mend()
             try:
                 write_durably(self.files, self.inner / "catalogue.json", dump_catalogue(self._rows))
+                for folder in sorted(self._unsynced):
+                    with contextlib.suppress(FileNotFoundError):  # the one above it is synced as well
+                        self.files.sync_folder(folder)
+                self._unsynced.clear()
                 write_durably(self.files, self.inner / "journal.json", dump_journal(()))
             except OSError as error:
                 raise from_os_error(error, f"writing {INNER}/catalogue.json") from error
@@ -456,10 +526,13 @@ class Vault:
         except DamagedFileError:
             return []  # no crash does this; `verify` names it and `rebuild` mends it
         done = reconcile(self, day, manifest, names)
+        removing = set(manifest.removing) & set(done.leftovers) if manifest is not None else set()
+        self._remove_files(folder, sorted(removing))
         if done.manifest is not None and done.manifest != manifest:
             self._write_manifest(day, done.manifest)
-        for name in done.leftovers:
+        for name in set(done.leftovers) - removing:
             self.files.remove(folder / name)
+            self._unsynced.add(folder)
         if done.manifest is None:
             self._drop(day)
         else:
@@ -513,8 +586,10 @@ class Vault:
             self._write_files(folder, [(entry.file, data) for entry, data in change.writes])
         after = make_manifest(day, entries.values(), sequence, removed)
         self._write_manifest(day, after)
-        for name in (*superseded, *removed):
+        for name in superseded:
             self.files.remove(folder / name)
+            self._unsynced.add(folder)
+        self._remove_files(folder, removed)
         if not entries:
             self._drop(day)
             return
@@ -536,11 +611,27 @@ class Vault:
         # All are written before the first is synced: the disk then does it in one sweep.
         for path, (_, data) in zip(temporary, files, strict=True):
             self.files.create(path, data)
-        for path in temporary:
-            self.files.sync_file(path)
+        self._sync_files(temporary)
         for path, (name, _) in zip(temporary, files, strict=True):
             self.files.rename(path, folder / name)
         self.files.sync_folder(folder)
+
+    def _sync_files(self, paths: Sequence[Path]) -> None:
+        """Return when all are on the disk; syncs at the same time share what the disk has to do for them."""
+        if len(paths) < FILES_PER_SYNCER * 2:
+            for path in paths:
+                self.files.sync_file(path)
+            return
+        with ThreadPoolExecutor(min(len(paths) // FILES_PER_SYNCER, MAX_SYNCERS), "weft-sync") as threads:
+            for _ in threads.map(self.files.sync_file, paths):
+                pass
+
+    def _remove_files(self, folder: Path, names: Sequence[str]) -> None:
+        """Remove files for good: while the manifest says so, or a power cut could bring them back."""
+        for name in names:
+            self.files.remove(folder / name)
+        if names:
+            self.files.sync_folder(folder)
 
     def _write_manifest(self, day: Day, manifest: Manifest) -> None:
         write_durably(self.files, self.root / day.path / MANIFEST, dump_manifest(manifest))
@@ -555,11 +646,38 @@ class Vault:
         self._manifests.pop(day, None)
         self._rows.pop(day, None)
         for path in (folder, *list(folder.parents)[:3]):
+            self._unsynced |= {path, path.parent}
             if path.name not in KINDS:
                 self.files.remove_folder(path)
 
     def _forget(self, day: Day) -> None:
+        self.shelf.forget()
         self._manifests.pop(day, None)
         self._ids.pop((day.kind, day.organization), None)
         for other in [other for other in self._indexed if other.kind == day.kind]:
             del self._indexed[other]
+
+
+def _owners_removed(changes: Mapping[Day, DayChange]) -> list[Owner]:
+    return [
+        Owner(day.organization, day.kind, id) for day, change in changes.items() for id in change.removals
+    ]
+
+
+def _loosened(
+    changes: Mapping[Day, DayChange], replaced: Mapping[Day, Sequence[Entry]]
+) -> tuple[set[FileKey], set[FileKey]]:
+    """Attached files that may be named by nobody after these changes, and those that surely are named."""
+    before = {
+        FileKey(day.organization, ref.sha256)
+        for day in replaced
+        for row in replaced[day]
+        for ref in row.files
+    }
+    after = {
+        FileKey(day.organization, ref.sha256)
+        for day, change in changes.items()
+        for row, _ in change.writes
+        for ref in row.files
+    }
+    return before - after, after

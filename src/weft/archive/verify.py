@@ -7,6 +7,7 @@ file is read, packed files are unpacked, and what they hold is what their name s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -14,15 +15,24 @@ from typing import Literal
 
 from weft.archive.audit import AuditLog
 from weft.archive.catalogue import load_catalogue, load_journal, make_row
+from weft.archive.cursor import FOLDER as CURSORS
+from weft.archive.cursor import Cursor, cursor_file
 from weft.archive.errors import DamagedFileError
+from weft.archive.file_shelf import FOLDER as FILES
+from weft.archive.file_shelf import JOURNAL as FILES_JOURNAL
+from weft.archive.file_shelf import SCRATCH, FileKey, parse_file_path
 from weft.archive.file_system import iter_files, write_durably
-from weft.archive.hold import list_holds
+from weft.archive.hold import FILE as HOLDS
+from weft.archive.hold import list_holds, missing_error, missing_holds
 from weft.archive.instant import parse_instant
 from weft.archive.json_text import BadJsonError, JsonObject, digest, seal, unseal
 from weft.archive.manifest import Entry, Manifest, describe_stored
 from weft.archive.packing import FOLDER as DICTIONARIES
 from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, Day, day_of, parse_day
 from weft.archive.recovery import describe_file
+from weft.archive.secret_book import FOLDER as SECRETS
+from weft.archive.secret_book import JOURNAL as SECRETS_JOURNAL
+from weft.archive.secret_book import KEY_FILE, Owner
 from weft.archive.vault import Vault
 from weft.errors import InvalidRequestError
 
@@ -46,6 +56,8 @@ Code = Literal[
     "damaged-audit",
     "damaged-holds",
     "damaged-state",
+    "damaged-secrets",
+    "unreferenced-file",
     "unreadable",
 ]
 """What can be wrong with a file; these words do not change from version to version."""
@@ -55,6 +67,8 @@ _OWN = frozenset(
         "format.json",
         "catalogue.json",
         "journal.json",
+        FILES_JOURNAL,
+        SECRETS_JOURNAL,
         "audit.jsonl",
         "audit-head.json",
         "holds.json",
@@ -66,7 +80,13 @@ _OWN = frozenset(
         ".tmp-search.db",
     }
 )
-_OWN_FOLDERS = (DICTIONARIES, "cursors", "parquet")
+_OWN_FOLDERS = {
+    DICTIONARIES: re.compile(r"[0-9]+\.(zdict|sha256)"),
+    CURSORS: re.compile(r"[0-9a-f]{40}\.json"),
+    "parquet": re.compile(r".*"),
+    SECRETS: re.compile(r"key\.json|[0-9a-f]{2}/[0-9a-f]{40}\.json"),
+}
+"""Names of files in them."""
 
 
 class VerifyResult(IntEnum):
@@ -133,12 +153,15 @@ def verify_archive(
         days = [day for day in days if day.path > last] + [day for day in days if day.path <= last]
     began = vault.clock.monotonic()
     done = ""
+    attached: set[FileKey] = set()
     for day in days:
         if budget_seconds is not None and vault.clock.monotonic() - began >= budget_seconds:
             report.complete = False
             break
-        _Day(vault, day, report, is_busy=day in busy).check(vault_rows.get(day))
+        _Day(vault, day, report, attached, is_busy=day in busy).check(vault_rows.get(day))
         done = day.path
+    if report.complete and not busy:
+        _unnamed_files(vault, attached, report)
     if rotate and done and not vault.read_only:
         write_durably(vault.files, vault.inner / "verify.json", seal({"format": 1, "last_day": done}))
     report.findings.sort(key=lambda finding: (finding.path, finding.code))
@@ -148,10 +171,13 @@ def verify_archive(
 class _Day:
     """The look at one day folder."""
 
-    def __init__(self, vault: Vault, day: Day, report: VerifyReport, *, is_busy: bool) -> None:
+    def __init__(
+        self, vault: Vault, day: Day, report: VerifyReport, attached: set[FileKey], *, is_busy: bool
+    ) -> None:
         self._vault = vault
         self._day = day
         self._report = report
+        self._attached = attached
         self._is_busy = is_busy
 
     def check(self, row: object) -> None:
@@ -180,6 +206,30 @@ class _Day:
                 self._file(entry)
             elif not self._is_busy:
                 report.add("missing-file", f"{day.path}/{entry.file}")
+            self._attached_files(entry)
+
+    def _attached_files(self, entry: Entry) -> None:
+        """Look at what a row names, unless another row named it before."""
+        vault, report = self._vault, self._report
+        for ref in entry.files:
+            key = FileKey(self._day.organization, ref.sha256)
+            if key in self._attached:
+                continue
+            self._attached.add(key)
+            report.files += 1
+            try:
+                if report.depth == "bytes":
+                    data = vault.files.read(vault.root / key.path)
+                    report.bytes += len(data)
+                    if digest(data) != ref.sha256:
+                        report.add("wrong-bytes", key.path)
+                elif vault.files.size(vault.root / key.path) != ref.size and report.depth == "sizes":
+                    report.add("wrong-size", key.path)
+            except (FileNotFoundError, NotADirectoryError):
+                if not self._is_busy:
+                    report.add("missing-file", key.path)
+            except OSError as error:
+                report.add("unreadable", key.path, str(error))
 
     def _manifest(self, row: object, names: set[str]) -> Manifest | None:
         vault, day, report = self._vault, self._day, self._report
@@ -263,30 +313,37 @@ def _sums(entry: Entry) -> tuple[object, ...]:
         entry.answer_tokens,
         entry.likes,
         entry.dislikes,
+        entry.files,
     )
+
+
+def _unnamed_files(vault: Vault, named: set[FileKey], report: VerifyReport) -> None:
+    """Files among the attached ones that no conversation names, or that are none."""
+    for path in iter_files(vault.files, vault.root / FILES):
+        name = path.relative_to(vault.root).as_posix()
+        key = parse_file_path(name)
+        if key is None:
+            report.add("unlisted-file", name)
+        elif key not in named:
+            report.add("unreferenced-file", name, "no conversation names it")
 
 
 def _own_files(vault: Vault, audit: AuditLog, report: VerifyReport) -> dict[Day, object]:
     """Prove what lies in ``logs/.weft`` and give the rows of the catalogue for days that nobody is at."""
-    _sealed(vault, report, "format.json", "damaged-format", optional=False)
-    _sealed(vault, report, "verify.json", "damaged-state", optional=True)
-    for path in iter_files(vault.files, vault.inner / "cursors"):
-        _sealed(vault, report, path.relative_to(vault.inner).as_posix(), "damaged-state", optional=True)
+    _sealed(vault, report, "format.json", "damaged-format", has="name", optional=False)
+    _sealed(vault, report, "verify.json", "damaged-state", has="last_day")
+    _sealed(vault, report, FILES_JOURNAL, "damaged-journal", has="files")
+    _secrets(vault, report)
+    _cursors(vault, report)
     rows, behind = _catalogue(vault, report)
-    try:
-        list_holds(vault)
-    except DamagedFileError as error:
-        report.add("damaged-holds", error.path, str(error))
-    try:
-        for _ in audit.iter():
-            pass
-    except DamagedFileError as error:
-        report.add("damaged-audit", error.path, str(error))
+    _holds_and_audit(vault, audit, report)
     for number in vault.packer.numbers():
         try:
             vault.packer.check(number)
         except DamagedFileError as error:
-            report.add("damaged-dictionary", error.path, str(error))
+            # Which of the two it is, they do not tell.
+            for path in (error.path, f"{INNER}/{DICTIONARIES}/{number}.sha256"):
+                report.add("damaged-dictionary", path, str(error))
     _strangers(vault, report)
     return {day: None if day in behind else row for day, row in rows.items()}
 
@@ -309,10 +366,53 @@ def _catalogue(vault: Vault, report: VerifyReport) -> tuple[dict[Day, object], s
     return {}, behind
 
 
-def _sealed(vault: Vault, report: VerifyReport, name: str, code: Code, *, optional: bool) -> None:
+def _holds_and_audit(vault: Vault, audit: AuditLog, report: VerifyReport) -> None:
+    try:
+        missing = missing_holds(list_holds(vault), audit.iter())
+        if missing:  # somebody may be placing or releasing one at this moment
+            again = missing_holds(list_holds(vault), audit.iter())
+            missing = [id for id in missing if id in again]
+    except DamagedFileError as error:
+        is_log = error.path != f"{INNER}/{HOLDS}"
+        report.add("damaged-audit" if is_log else "damaged-holds", error.path, str(error))
+        if not is_log:
+            _audit(audit, report)
+        return
+    for id in missing:
+        absent = missing_error(id)
+        report.add("damaged-holds", absent.path, str(absent))
+
+
+def _audit(audit: AuditLog, report: VerifyReport) -> None:
+    try:
+        for _ in audit.iter():
+            pass
+    except DamagedFileError as error:
+        report.add("damaged-audit", error.path, str(error))
+
+
+def _cursors(vault: Vault, report: VerifyReport) -> None:
+    for path in iter_files(vault.files, vault.inner / CURSORS):
+        where = path.relative_to(vault.root).as_posix()
+        try:
+            cursor = unseal(vault.files.read(path), Cursor, where)
+            if path.name != cursor_file(cursor.source, cursor.app) and not vault.dirty():
+                report.add("damaged-state", where, "it is the cursor of another app")
+        except FileNotFoundError:
+            continue  # replaced at this moment
+        except BadJsonError as error:
+            report.add("damaged-state", where, str(error))
+        except OSError as error:
+            report.add("unreadable", where, str(error))
+
+
+def _sealed(
+    vault: Vault, report: VerifyReport, name: str, code: Code, *, has: str, optional: bool = True
+) -> None:
     path = f"{INNER}/{name}"
     try:
-        unseal(vault.files.read(vault.inner / name), JsonObject, path)
+        if has not in unseal(vault.files.read(vault.inner / name), JsonObject, path):
+            report.add(code, path, f"it has no {has!r}, so it is another file")
     except FileNotFoundError:
         if not optional:
             report.add("missing-file", path)
@@ -322,11 +422,49 @@ def _sealed(vault: Vault, report: VerifyReport, name: str, code: Code, *, option
         report.add("unreadable", path, str(error))
 
 
+def _secrets(vault: Vault, report: VerifyReport) -> None:
+    """Prove what is kept of masked texts, as far as that goes without the key, and that it has owners."""
+    _sealed(vault, report, SECRETS_JOURNAL, "damaged-journal", has="owners")
+    paths = vault.secrets.paths()
+    _sealed(vault, report, f"{SECRETS}/{KEY_FILE}", "damaged-secrets", has="salt", optional=not paths)
+    if not paths or vault.dirty():
+        return
+    known = set(_owner_files(vault))
+    for path in paths:
+        where = path.relative_to(vault.root).as_posix()
+        below = path.relative_to(vault.inner / SECRETS).as_posix()
+        try:
+            found = vault.secrets.read(path)
+        except DamagedFileError as error:
+            report.add("damaged-secrets", where, str(error))
+            continue
+        if found is not None and found.owner.file != below:
+            report.add("damaged-secrets", where, "it belongs to something else")
+        elif found is not None and below not in known:
+            report.add("unreferenced-file", where, "what it was masked in is not there")
+
+
+def _owner_files(vault: Vault) -> Iterator[str]:
+    for kind in KINDS:
+        for day in vault.days(kind):
+            try:
+                manifest = vault.find_manifest(day)
+            except DamagedFileError:
+                continue  # it is named where days are looked at
+            for entry in manifest.files if manifest is not None else ():
+                yield Owner(day.organization, kind, entry.id).file
+
+
+def _is_ours(folder: str, *below: str) -> bool:
+    names = _OWN_FOLDERS.get(folder)
+    return names is not None and names.fullmatch("/".join(below)) is not None
+
+
 def _strangers(vault: Vault, report: VerifyReport) -> None:
     for path in iter_files(vault.files, vault.inner):
         below = path.relative_to(vault.inner)
-        known = below.name in _OWN if len(below.parts) == 1 else below.parts[0] in _OWN_FOLDERS
-        if not known and not vault.dirty():
+        known = below.name in _OWN if len(below.parts) == 1 else _is_ours(*below.parts)
+        if not known and not vault.dirty() and not below.name.startswith(SCRATCH):
             report.add("unlisted-file", f"{INNER}/{below.as_posix()}")
 
 

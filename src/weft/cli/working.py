@@ -8,6 +8,7 @@ import sys
 from weft.cli.screen import Screen
 from weft.cli.stop_signal import stop_signals
 from weft.clock import SystemClock
+from weft.files import open_file_store
 from weft.ids import TimeOrderedIds
 from weft.server import make_desk
 from weft.settings import Settings
@@ -27,9 +28,13 @@ async def work(settings: Settings) -> int:
         async with open_store(
             settings.database_url, clock=clock, search_index=settings.server.search_index
         ) as store:
-            desk = make_desk(settings, store, clock=clock, ids=TimeOrderedIds())
-            async with desk.open(work=True):
-                screen.line(f"Working on {desk.folder}. Ctrl-C stops.", "green")
-                await stop.wait()
+            files = await open_file_store(settings.files_url)
+            try:
+                desk = make_desk(settings, store, clock=clock, ids=TimeOrderedIds(), files=files)
+                async with desk.open(work=True):
+                    screen.line(f"Working on {desk.folder}. Ctrl-C stops.", "green")
+                    await stop.wait()
+            finally:
+                await files.close()
     screen.line("Stopped.")
     return 0

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from weft.client._async.console_client import AsyncConsoleClient as AsyncConsoleClient
     from weft.client._async.console_conversation import AsyncChat as AsyncChat
     from weft.client._async.download import AsyncDownload as AsyncDownload
+    from weft.client._async.exchange import ExchangeTransport as ExchangeTransport
     from weft.client._async.items import AsyncItems as AsyncItems
     from weft.client._async.session_handle import AsyncSessionHandle as AsyncSessionHandle
     from weft.client._async.stream import AsyncEventStream as AsyncEventStream
     from weft.client._core import ErrorReply as ErrorReply
     from weft.client._core import error_reply as error_reply
     from weft.client._events import StreamResult as StreamResult
+    from weft.client._exchange import Incoming as Incoming
+    from weft.client._exchange import Outgoing as Outgoing
     from weft.client._form import FormReply as FormReply
     from weft.client._login import LoginError as LoginError
     from weft.client._network import Network as Network
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from weft.client._sync.console_client import ConsoleClient as ConsoleClient
     from weft.client._sync.console_conversation import Chat as Chat
     from weft.client._sync.download import Download as Download
+    from weft.client._sync.exchange import BlockingExchangeTransport as BlockingExchangeTransport
     from weft.client._sync.items import Items as Items
     from weft.client._sync.session_handle import SessionHandle as SessionHandle
     from weft.client._sync.stream import EventStream as EventStream
@@ -58,11 +62,13 @@ _NAMES = {
     "_async.console_client": "AsyncConsoleClient",
     "_async.console_conversation": "AsyncChat",
     "_async.download": "AsyncDownload",
+    "_async.exchange": "ExchangeTransport",
     "_async.items": "AsyncItems",
     "_async.session_handle": "AsyncSessionHandle",
     "_async.stream": "AsyncEventStream",
     "_core": "ErrorReply error_reply",
     "_events": "StreamResult",
+    "_exchange": "Incoming Outgoing",
     "_form": "FormReply",
     "_login": "LoginError",
     "_network": "Network",
@@ -74,6 +80,7 @@ _NAMES = {
     "_sync.console_client": "ConsoleClient",
     "_sync.console_conversation": "Chat",
     "_sync.download": "Download",
+    "_sync.exchange": "BlockingExchangeTransport",
     "_sync.items": "Items",
     "_sync.session_handle": "SessionHandle",
     "_sync.stream": "EventStream",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -77,6 +77,7 @@ def base_address(text: str, below: str = SERVICE) -> str:
     return f"{parts.scheme}://{parts.netloc}{base}{below}"
 
 
+@lru_cache(maxsize=1024)
 def path(*segments: str) -> str:
     """Join path segments, each quoted as a whole.
 

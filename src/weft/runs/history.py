@@ -2,50 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
 from weft.graph import Graph
-from weft.nodes import History, Node, Turn
-from weft.store import Message, Run, Store, messages, session_rows
-from weft.variables import history_context, history_runs, history_text
+from weft.nodes import History, KeptFiles, Node, RunInfo, Turn
+from weft.store import Exchange, MessageFile, Store, messages, session_rows
+from weft.variables import File, history_context, history_runs, history_text
 
 
 class StoredHistory:
-    """The earlier exchanges of a stored conversation."""
+    """The earlier exchanges of a stored conversation; which of them count is the business of `Exchange`.
 
-    def __init__(self, store: Store, app_id: str, conversation_id: str) -> None:
+    Args:
+        store: Where they are.
+        app_id: The app.
+        conversation_id: The conversation.
+        files: Where the files are that came with its questions.
+        user: Who talks, as the flow knows them.
+    """
+
+    def __init__(
+        self, store: Store, app_id: str, conversation_id: str, *, files: KeptFiles, user: str
+    ) -> None:
         self._store = store
         self._app_id = app_id
         self._conversation_id = conversation_id
+        self._files = files
+        self._user = user
 
     async def recent(self, limit: int) -> list[Turn]:
-        """The newest answered exchanges, oldest first."""
-        rows = await self._store.read_quick(
-            lambda connection: messages.list_answered(
-                connection, self._app_id, self._conversation_id, limit=limit
+        """What models remember: the newest exchanges in which a person has read an answer, oldest first."""
+        found = await self._exchanges(lambda exchange: exchange.is_remembered, limit)
+        ids = [exchange.link.message_id for exchange in found]
+        rows = await self._store.read_quick(lambda connection: messages.list_files(connection, ids))
+        files = await self._sent(row for some in rows.values() for row in some)
+        return [
+            Turn(
+                exchange.query,
+                exchange.answer,
+                tuple(files[row.id] for row in rows.get(exchange.link.message_id, ()) if row.id in files),
             )
+            for exchange in found
+        ]
+
+    async def _sent(self, rows: Iterable[MessageFile]) -> dict[str | None, File]:
+        """Files that came with questions, with links that are good from now on, by the id of their row."""
+        files = [_file(row) for row in rows if row.belongs_to == "user"]
+        if not files:
+            return {}
+        run = RunInfo(
+            run_id="",
+            app_id=self._app_id,
+            workflow_id="",
+            user=self._user,
+            conversation_id=self._conversation_id,
         )
-        return [Turn(row.query, row.answer) for row in rows]
+        return {file.id: file for file in await self._files.renew(files, run)}
 
     async def completed(self, limit: int) -> list[tuple[str, str]]:
         """Input and output of the last runs that were answered to the end, oldest first."""
-        found = await self._store.read_quick(
-            lambda connection: session_rows.list_completed(
-                connection, self._app_id, self._conversation_id, limit=limit
+        found = await self._exchanges(lambda exchange: exchange.is_completed, limit)
+        return [(history_text(exchange.given), history_text(exchange.made)) for exchange in found]
+
+    async def _exchanges(self, wanted: Callable[[Exchange], bool], limit: int) -> tuple[Exchange, ...]:
+        return await self._store.read_quick(
+            lambda connection: session_rows.list_exchanges(
+                connection, self._app_id, self._conversation_id, wanted, limit=limit
             )
         )
-        return [_pair(message, run) for message, run in found]
 
 
-def _pair(message: Message, run: Run | None) -> tuple[str, str]:
-    given = message.query or (message.inputs if run is None else _own_inputs(run))
-    made = message.answer or (None if run is None else run.outputs)
-    return history_text(given), history_text(made)
-
-
-def _own_inputs(run: Run) -> dict[str, object]:
-    return {name: value for name, value in run.inputs.items() if not name.startswith("sys.")}
+def _file(row: MessageFile) -> File:
+    return File(
+        id=row.id,
+        type=row.type,
+        transfer_method=row.transfer_method,
+        related_id=row.upload_file_id,
+        remote_url=row.url,
+        url=row.url,
+        filename=row.name,
+        extension=PurePosixPath(row.name or "").suffix.lower(),
+        mime_type=row.mime_type,
+        size=row.size,
+    )
 
 
 def told_histories(graph: Graph[Node[Any]]) -> dict[str, int]:

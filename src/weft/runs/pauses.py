@@ -11,11 +11,12 @@ from typing import Literal
 import msgspec
 
 from weft.engine import FORMAT, awaited_keys, change_variables, load_saved
-from weft.errors import ConflictError, GraphError, RunError, VariableError
+from weft.errors import ConflictError, GraphError, RunError, StoreError, VariableError
 from weft.events import PauseReason, RunFinished, RunPaused
-from weft.nodes import NoHistory, Services
+from weft.nodes import History, NoHistory, RunInfo, Services
 from weft.runs.app_version import AppVersion, Catalog
 from weft.runs.forms import form_answer, form_closed, form_requested
+from weft.runs.fresh_links import sign_again
 from weft.runs.history import StoredHistory
 from weft.runs.live import LiveRun, LiveRuns
 from weft.runs.prepared import Prepared
@@ -103,9 +104,12 @@ class Pauses:
             if prepared is None:
                 return None
             try:
-                return prepared if await self._claim(found, prepared) else None
+                if not await self._claim(found, prepared):
+                    return None
             except ConflictError:
                 continue  # it has gone on and paused again meanwhile
+            await self._sign_again(prepared)
+            return prepared
 
     async def _prepare(self, found: _Found, anyway: bool, live: LiveRun | None) -> Prepared | None:
         try:
@@ -129,6 +133,22 @@ class Pauses:
             return False
         prepared.live.run = msgspec.structs.replace(found.run, status="running", owner_id=owner_id)
         return True
+
+    async def _sign_again(self, prepared: Prepared) -> None:
+        if prepared.saved is None:
+            return
+        run = prepared.live.run
+        user = RunInfo(
+            run_id=run.id,
+            app_id=run.app_id,
+            workflow_id=run.workflow_id,
+            user=prepared.user,
+            conversation_id=run.conversation_id,
+        )
+        try:
+            await sign_again(prepared.saved, self._services.files, user)
+        except StoreError as error:
+            log.warning("run %s goes on with its old links: %s", run.id, error)
 
     async def end(self, run: Run, status: Literal["stopped", "failed"], error: str) -> bool:
         """End a paused run where it stands; whether it was still paused."""
@@ -215,23 +235,27 @@ class Pauses:
             ids=self._services.ids,
             goes_on=True,
         )
-        user = saved.find(("sys", "user_id"))
-        conversation = found.conversation
+        user_id = saved.find(("sys", "user_id"))
+        user = user_id if isinstance(user_id, str) else ""
         return Prepared(
             live=live,
             recorder=recorder,
             version=version,
             pool=pool,
-            user=user if isinstance(user, str) else "",
+            user=user,
             inputs={name: revive(value) for name, value in run.inputs.items()},
-            history=NoHistory()
-            if conversation is None
-            else StoredHistory(self._store, run.app_id, conversation.id),
+            history=self._history(found.conversation, user),
             reason="resumption",
             saved=state.state,
             answers={form.id: form_answer(form) for form in closed},
             news=[form_closed(form) for form in closed],
         )
+
+    def _history(self, conversation: Conversation | None, user: str) -> History:
+        if conversation is None:
+            return NoHistory()
+        files = self._services.files
+        return StoredHistory(self._store, conversation.app_id, conversation.id, files=files, user=user)
 
     def _version(self, workflow: Workflow | None) -> AppVersion:
         if workflow is None:

@@ -273,7 +273,13 @@ class Preparer:
             return request.history
         if request.conversation is None:
             return NoHistory()
-        return StoredHistory(self._store, request.app.id, request.conversation.id)
+        return StoredHistory(
+            self._store,
+            request.app.id,
+            request.conversation.id,
+            files=self._services.files,
+            user=request.end_user.session_id,
+        )
 
 
 def _introduction(opening: str, inputs: Mapping[str, Value]) -> str:

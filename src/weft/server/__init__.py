@@ -8,10 +8,14 @@ from weft.server.app import create_app
 from weft.server.archive_api import (
     ArchiveDesk,
     ArchiveTail,
+    RestoreArgs,
+    ThinArgs,
     make_desk,
     read_schedule,
+    restore_to_store,
     schedule_view,
     tail_view,
+    thin_store,
 )
 from weft.server.rate_limit import RateLimiter
 from weft.server.request_id import RequestIdFilter
@@ -22,11 +26,15 @@ __all__ = [
     "ArchiveTail",
     "RateLimiter",
     "RequestIdFilter",
+    "RestoreArgs",
     "Serving",
+    "ThinArgs",
     "create_app",
     "make_desk",
     "read_schedule",
+    "restore_to_store",
     "schedule_view",
     "serving",
     "tail_view",
+    "thin_store",
 ]

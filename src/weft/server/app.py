@@ -76,7 +76,7 @@ def create_app(
     app.state.runtime = runtime
     app.state.console = console_api.Console(runtime)
     app.state.archive = archive or archive_api.make_desk(
-        settings, runtime.store, clock=runtime.clock, ids=runtime.ids
+        settings, runtime.store, clock=runtime.clock, ids=runtime.ids, files=runtime.files.content
     )
     app.state.version = version
     app.state.rates = rates

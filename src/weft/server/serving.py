@@ -69,7 +69,13 @@ async def serving(
         max_stall_seconds=settings.server.max_stall_seconds,
     )
     if archive is None:
-        archive = make_desk(settings, runtime.store, clock=runtime.clock, ids=runtime.ids)
+        archive = make_desk(
+            settings,
+            runtime.store,
+            clock=runtime.clock,
+            ids=runtime.ids,
+            files=runtime.files.content,
+        )
     listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(
         create_app(runtime, version=version, connections=limits, archive=archive),
@@ -79,7 +85,8 @@ async def serving(
         server_header=False,
         date_header=False,
         http=guarded_protocol(limits),
-        proxy_headers=False,
+        proxy_headers=bool(settings.server.trusted_proxies),
+        forwarded_allow_ips=settings.server.trusted_proxies.replace(",", " ").split(),
         ws="none",
         timeout_graceful_shutdown=_LAST_SECONDS,
         timeout_keep_alive=75,

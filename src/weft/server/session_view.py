@@ -5,7 +5,6 @@ The bodies are what `weft.sessions` calls the plain data of a session, its runs 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -16,14 +15,12 @@ from weft.errors import InvalidRequestError, NotFoundError
 from weft.server.console_api.field import Count, Limit, Moment, OptionalId, OptionalText
 from weft.server.reply import json_reply
 from weft.server.sse import seconds
-from weft.sessions import StoredSession, WorkflowRunOutput, history_context
+from weft.sessions import SessionChange, StoredSession, WorkflowRunOutput, history_context
 from weft.store import App, Connection, Page, SessionEntry, SessionFilter, SortBy, session_list
-from weft.wire import ConversationRenameRequest, WireModel, parse_request
+from weft.wire import ConversationRenameRequest, SessionChangeRequest, WireModel, parse_request
 
 NO_SESSION = "Session Not Exists."
 MAX_NAME_CHARS = 255
-_MANY = 50
-"""Runs whose JSON is worth a thread of its own."""
 
 
 def _words(value: object) -> object:
@@ -148,10 +145,8 @@ def show_page(app: App, query: SessionsQuery, page: Page[SessionEntry]) -> Respo
 async def show_session(session: StoredSession, query: Mapping[str, str]) -> Response:
     """The session with its runs, or with the last of them."""
     wanted = parse_request(SessionQuery, _given(query))
-    found = await session.load(wanted.last_n_runs, steps=wanted.steps, messages=wanted.messages)
-    if len(found.runs) > _MANY:
-        return await asyncio.to_thread(lambda: json_reply(found.to_dict()))
-    return json_reply(found.to_dict())
+    text = await session.dump(wanted.last_n_runs, steps=wanted.steps, messages=wanted.messages)
+    return Response(text, media_type="application/json")
 
 
 async def show_runs(session: StoredSession, query: Mapping[str, str]) -> Response:
@@ -225,6 +220,21 @@ def wanted_name(body: ConversationRenameRequest) -> str:
     if body.name is None or not body.name.strip() or len(body.name) > MAX_NAME_CHARS:
         raise InvalidRequestError(f"name must have 1 to {MAX_NAME_CHARS} characters")
     return body.name
+
+
+def wanted_change(body: Mapping[str, object]) -> SessionChange:
+    """What shall change.
+
+    Raises:
+        InvalidRequestError: Nothing, or something is of the wrong kind.
+    """
+    wanted = parse_request(SessionChangeRequest, body)
+    return SessionChange(
+        session_name=wanted.session_name,
+        session_state=wanted.session_state,
+        was_name=wanted.was.session_name,
+        was_state=wanted.was.session_state,
+    )
 
 
 def check_changeable(app: App) -> None:

@@ -97,6 +97,13 @@ class ServerSettings(Section):
         "nothing for nowhere, or addresses separated by blanks.",
         json_schema_extra={"allowed": "* or addresses without a path, such as https://shop.example.com"},
     )
+    trusted_proxies: str = Field(
+        default="",
+        pattern=r"^(\*|([0-9A-Fa-f:./]+([\s,]+|$))*)$",
+        description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` say where a request comes from: "
+        "addresses or networks separated by blanks, `*` for any; nothing to believe nobody.",
+        json_schema_extra={"default": "nobody", "allowed": "addresses or networks, such as 10.0.0.0/8, or *"},
+    )
     metrics: bool = Field(
         default=False, description="Tell numbers about the server at `/metrics`, for Prometheus."
     )
@@ -294,6 +301,10 @@ class SandboxSettings(Section):
     )
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 class ArchiveSettings(Section):
     """Where conversations are pulled from when a command does not say, and how long they are kept."""
 
@@ -312,6 +323,20 @@ class ArchiveSettings(Section):
         ge=1,
         description="Days after its last activity until a conversation may be deleted; none means never.",
     )
+    store_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days after its last activity until a conversation that the archive has is deleted from "
+        "this server's own database, to keep that small; 0 keeps all. Fewer than `retention_days`.",
+    )
+    unused_file_days: int = Field(
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days until an upload that no conversation and no run has used is deleted, when old "
+        "conversations are; 0 keeps them.",
+    )
     auto_pull: bool = Field(
         default=False, description="Pull new conversations in the background while the server runs."
     )
@@ -328,6 +353,34 @@ class ArchiveSettings(Section):
         description="Take keys, e-mail addresses, account and card numbers and telephone numbers out of "
         "conversations before they are stored.",
     )
+    redact_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Keep what `redact` takes out, encrypted with this key, so that `weft archive reveal` "
+        "can show it; without a key it is gone. Whoever loses the key has redacted for good.",
+        json_schema_extra={"default": "none", "allowed": "a text of 32 characters or more"},
+    )
+    redact_tokens: Annotated[Literal["conversation", "archive"], BeforeValidator(_lower)] = Field(
+        default="conversation",
+        description="With a key, where the same text has the same token: within one conversation, or in the "
+        "whole archive, which allows joins and tells what conversations have in common.",
+    )
+    files: Annotated[Literal["auto", "on", "off"], BeforeValidator(_lower)] = Field(
+        default="auto",
+        description="Keep the bytes of files that came with messages, since the links of a server expire. "
+        "`auto` keeps them unless `redact` is on: what is in a file cannot be taken out of it.",
+    )
+    file_kinds: str = Field(
+        default="image document audio video custom",
+        pattern=r"^\s*((image|document|audio|video|custom)([\s,]+|$))+$",
+        description="Kinds of files that are kept, separated by blanks.",
+        json_schema_extra={"allowed": "image, document, audio, video, custom"},
+    )
+    max_file_bytes: ByteSize = Field(
+        default=ByteSize(50 * MIB),
+        ge=1,
+        description="Size of one file that is kept; of a larger one only its record is.",
+    )
     pull_schedule: str = Field(
         default="0 2 * * *",
         pattern=r"^\S+( +\S+){4}$",
@@ -337,8 +390,42 @@ class ArchiveSettings(Section):
     clean_schedule: str = Field(
         default="0 3 * * 0",
         pattern=r"^\S+( +\S+){4}$",
-        description="When conversations older than `retention_days` are deleted, as a cron expression.",
+        description="When conversations older than `retention_days` and `store_days` are deleted, as a cron "
+        "expression.",
         json_schema_extra={"allowed": "five cron fields such as 0 3 * * 0"},
+    )
+    pack_after_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days after its end until a day's files are packed, by `copy_schedule`; they take a "
+        "quarter of the room, and readers see no difference. None never packs.",
+        json_schema_extra={"default": "never"},
+    )
+    bucket: str | None = Field(
+        default=None,
+        pattern=r"^(s3|gs|az)://[^\s/?#]+(/[^\s?#]*)?$|^file:///[^\s?#]+$",
+        description="Where days that have ended are copied to, by `copy_schedule`: s3://, gs:// or az:// "
+        "with a bucket and perhaps a prefix, or file:// and a folder. Keys and regions are taken from the "
+        "environment, as the cloud's own tools do.",
+        json_schema_extra={"allowed": "an address that starts with s3://, gs://, az:// or file:///"},
+    )
+    copy_schedule: str = Field(
+        default="0 4 * * *",
+        pattern=r"^\S+( +\S+){4}$",
+        description="When the archive is packed and copied to `bucket`, as a cron expression.",
+        json_schema_extra={"allowed": "five cron fields such as 0 4 * * *"},
+    )
+    report_schedule: str | None = Field(
+        default=None,
+        pattern=r"^\S+( +\S+){4}$",
+        description="When a report on the last full week is written, as a cron expression; none writes none.",
+        json_schema_extra={"allowed": "five cron fields such as 0 6 * * 1"},
+    )
+    report_folder: Path | None = Field(
+        default=None,
+        description="Where these reports are written.",
+        json_schema_extra={"default": "logs/reports in the archive's folder"},
     )
     timezone: str = Field(
         default="UTC", min_length=1, description="The time zone of the schedules, e.g. Europe/Berlin."
@@ -356,6 +443,11 @@ class ArchiveSettings(Section):
         min_length=32,
         description="What these messages are signed with; they need one.",
         json_schema_extra={"allowed": "a text of 32 characters or more"},
+    )
+    pull_private_addresses: bool = Field(
+        default=False,
+        description="Let requests and schedules that name an address pull from this machine and its private "
+        "networks. Sources in the settings may be anywhere.",
     )
     webhook_private_addresses: bool = Field(
         default=False, description="Let these addresses be of this machine and its private networks."
@@ -378,10 +470,6 @@ class JobsSettings(Section):
     keep_days: float = Field(
         default=30, gt=0, description="Days until background work that has ended is forgotten."
     )
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
 
 
 class LogSettings(Section):

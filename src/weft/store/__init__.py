@@ -20,6 +20,7 @@ from weft.store import (
     app_removal,
     apps,
     audit_log,
+    changes,
     console_logs,
     conversation_variables,
     conversations,
@@ -49,8 +50,11 @@ from weft.store import (
 )
 from weft.store.app_annotations import AnnotationPage, AnnotationState
 from weft.store.apps import AppFilter, AppPage
+from weft.store.changes import Changed, StoredApp
+from weft.store.compacting import Compacted, compact
 from weft.store.console_logs import ConversationEntry, ConversationEntryPage, ConversationFilter, Tally
 from weft.store.conversations import SortBy
+from weft.store.exchange import Exchange, Link, Thread, given_of, link_of, made_of, status_of
 from weft.store.feedback_export import ExportedFeedback, FeedbackFilter
 from weft.store.listening import listening
 from weft.store.logs import LogEntry, LogFilter, LogPage
@@ -140,6 +144,8 @@ __all__ = [
     "AppStatus",
     "AuditEntry",
     "BelongsTo",
+    "Changed",
+    "Compacted",
     "Connection",
     "Conversation",
     "ConversationEntry",
@@ -152,6 +158,7 @@ __all__ = [
     "Days",
     "EndUser",
     "EndUserType",
+    "Exchange",
     "ExportedFeedback",
     "Feedback",
     "FeedbackFilter",
@@ -165,6 +172,7 @@ __all__ = [
     "InvokeFrom",
     "JobStatus",
     "JsonObject",
+    "Link",
     "LogEntry",
     "LogFilter",
     "LogPage",
@@ -191,8 +199,10 @@ __all__ = [
     "Span",
     "Spent",
     "Store",
+    "StoredApp",
     "StoredFile",
     "Tally",
+    "Thread",
     "TokenKind",
     "TransferMethod",
     "TriggeredFrom",
@@ -205,6 +215,8 @@ __all__ = [
     "app_removal",
     "apps",
     "audit_log",
+    "changes",
+    "compact",
     "console_logs",
     "conversation_variables",
     "conversations",
@@ -213,11 +225,14 @@ __all__ = [
     "feedbacks",
     "files",
     "forms",
+    "given_of",
     "is_current",
     "keys",
+    "link_of",
     "listening",
     "login_failures",
     "logs",
+    "made_of",
     "messages",
     "migrate",
     "node_executions",
@@ -234,6 +249,7 @@ __all__ = [
     "session_rows",
     "signals",
     "statistics",
+    "status_of",
     "workflows",
     "workspaces",
 ]

@@ -86,9 +86,9 @@ def list_of_app(connection: Connection, app_id: str, *, limit: int) -> tuple[str
 def list_unused(
     connection: Connection, before: datetime, *, app_id: str | None = None, limit: int
 ) -> tuple[str, ...]:
-    """Ids of the files that are older than an instant and belong to no conversation.
+    """Ids of the files that are older than an instant and belong to no conversation and to no run.
 
-    These are uploads that were never used, and files of apps without conversations.
+    These are uploads that were never used, and what came with runs of which there is no record any more.
 
     Args:
         connection: In a read.
@@ -100,6 +100,7 @@ def list_unused(
         select(files.c.id)
         .where(files.c.created_at < micros(before))
         .where(files.c.conversation_id.is_(None))
+        .where(~select(runs.c.id).where(runs.c.id == files.c.run_id).exists())
         .where(~_shown())
         .limit(limit)
     )

@@ -51,10 +51,6 @@ _FIRST = Statement(
     .limit(1),
     ["app_id", "conversation_id"],
 )
-_ANSWERED = Statement(
-    _NEWEST.where(messages.c.status == "normal").where(messages.c.answer != ""),
-    ["app_id", "conversation_id", "limit"],
-)
 
 
 def insert(connection: Connection, message: Message) -> None:
@@ -118,17 +114,6 @@ def list_page(
         at = micros(first.created_at)
         rows = _OLDER_PAGE.rows(connection, app_id, conversation_id, limit + 1, at, first_id)
     return Page(_CODEC.decode_all(reversed(rows[:limit])), has_more=len(rows) > limit)
-
-
-def list_answered(
-    connection: Connection, app_id: str, conversation_id: str, *, limit: int
-) -> tuple[Message, ...]:
-    """The newest messages of a conversation that have an answer, oldest first: what a model remembers.
-
-    Messages that failed, are paused or still have an empty answer are left out.
-    """
-    rows = _ANSWERED.rows(connection, app_id, conversation_id, limit)
-    return _CODEC.decode_all(reversed(rows))
 
 
 def list_files(connection: Connection, message_ids: Sequence[str]) -> dict[str, tuple[MessageFile, ...]]:

@@ -56,6 +56,8 @@ def _migrate_sqlite(path: Path, busy_timeout: float) -> None:
     sqlite.prepare_file(path)
     reading = sqlite.engine(path, busy_timeout, begin=None)
     with reading.connect() as connection:
+        # Without effect on a database that has tables; `compact` makes those so when it is alone with them.
+        connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         if revision(connection) == HEAD:

@@ -7,6 +7,9 @@ conversation, so that those are found without a look at any row.
 What is to be indexed stands in the database's queue (`search_queue`). A step here takes the next rows of it,
 and they leave the queue after the index is on disk; so whatever is not in the queue is in the index. Every
 row says up to which number of the queue it is known, so that a step that is done twice does nothing twice.
+
+A text that is taken out is only crossed out at first: its pieces stay in the file. When there is much of
+that, `tidy` takes it out for good, a little at a time; killed in between, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import msgspec
 
 from weft.errors import StoreError
 from weft.store.search_text import MAX_CHARS, join, run_text
-from weft.store.sqlite import prepare_file
+from weft.store.sqlite import checkpoint, prepare_file
 
 APP_SHIFT = 49
 """A number's bits from there on are the app."""
@@ -36,6 +39,12 @@ _SETTLING = 600_000_000 >> TIME_SHIFT << GROUP_SHIFT
 """Ten minutes before the newest run, in numbers: few runs end after that, behind the border."""
 _BATCH_CHARS = 200_000
 """Text in one step; about a tenth of a second's work."""
+CROSSED_OUT = 0.05
+"""Share of all texts that are crossed out, from which on they are taken out by themselves."""
+_MERGED_PAGES = 500
+"""Of one step of tidying; about a tenth of a second's work."""
+_CHECKPOINT_SECONDS = 1.0
+"""How long to wait for readers, who keep the log from being emptied."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, generation TEXT NOT NULL, done INTEGER NOT NULL);
@@ -54,8 +63,12 @@ CREATE VIRTUAL TABLE IF NOT EXISTS talk_text USING fts5(
     text, tokenize = 'trigram case_sensitive 1', content = '', detail = full, columnsize = 0);
 CREATE VIRTUAL TABLE IF NOT EXISTS run_pieces USING fts5vocab('run_text', 'row');
 CREATE VIRTUAL TABLE IF NOT EXISTS talk_pieces USING fts5vocab('talk_text', 'row');
+CREATE TABLE IF NOT EXISTS tidying (id INTEGER PRIMARY KEY, texts INTEGER NOT NULL, stage INTEGER NOT NULL);
+INSERT OR IGNORE INTO tidying VALUES (1, 0, 0);
 """
 _CLEAR = (
+    "UPDATE tidying SET stage = 0, texts = texts + (SELECT count(*) FROM run_rows)"
+    " + (SELECT count(*) FROM talk_rows)",
     "INSERT INTO run_text (run_text) VALUES ('delete-all')",
     "INSERT INTO talk_text (talk_text) VALUES ('delete-all')",
     "DELETE FROM run_rows",
@@ -72,8 +85,17 @@ def _of_both(statement: str) -> dict[str, str]:
 _FIND = _of_both("SELECT number, known FROM KIND_rows WHERE id = ?")
 _FORGET = _of_both("DELETE FROM KIND_rows WHERE number = ?")
 _REMEMBER = _of_both("INSERT INTO KIND_rows VALUES (?, ?, ?)")
+_MERGE = _of_both("INSERT INTO KIND_text (KIND_text, rank) VALUES ('merge', ?)")
 _PUT_IN = _of_both("INSERT INTO KIND_text (rowid, text) VALUES (?, ?)")
 _TAKE_OUT = _of_both("INSERT INTO KIND_text (KIND_text, rowid, text) VALUES ('delete', ?, ?)")
+_MERGING = (
+    ("run", -_MERGED_PAGES),
+    ("run", _MERGED_PAGES),
+    ("talk", -_MERGED_PAGES),
+    ("talk", _MERGED_PAGES),
+)
+"""A negative number begins to merge everything, positive ones go on with it."""
+_NEXT_STAGE = "UPDATE tidying SET stage = ? WHERE stage = ?"
 _DRAW = """
 UPDATE apps SET changes = changes + (?1 <= border), border = max(border, ?2) WHERE number = ?3"""
 _RUN = """
@@ -154,10 +176,7 @@ class SearchFile:
         prepare_file(self.path)
         with closing(self._open(self.path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            if (
-                connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'talk_pieces'").fetchone()
-                is None
-            ):
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tidying'").fetchone() is None:
                 connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; COMMIT;")
 
     def index(self, limit: int) -> Batch:
@@ -187,9 +206,55 @@ class SearchFile:
                 step.take(row)
                 ids.append(row.id)
             step.draw_borders()
+            if step.crossed_out:
+                index.execute("UPDATE tidying SET texts = texts + ?", (step.crossed_out,))
             if ids:
                 index.execute("UPDATE state SET done = ?", (newest,))
             return Batch(tuple(ids), tuple(step.seen), tuple(step.skipped.values()), newest)
+
+    def tidy(self, least: float) -> bool:
+        """Take a little of what is crossed out out of the file; false when there is nothing to do.
+
+        First the pieces are merged, which leaves the crossed out ones behind, then the file is written anew
+        and its log emptied. Searches go on all the while; only others who index wait.
+
+        Args:
+            least: Share of crossed out texts, 0 to 1, below which nothing is begun.
+
+        Raises:
+            StoreError: The file cannot be used now; the next call goes on.
+        """
+        with self._changing() as index:
+            texts, stage = index.execute("SELECT texts, stage FROM tidying").fetchone()
+            if stage == 0:
+                known = index.execute(
+                    "SELECT (SELECT count(*) FROM run_rows) + (SELECT count(*) FROM talk_rows)"
+                ).fetchone()[0]
+                if not texts or texts < least * (texts + known):
+                    return False
+                index.execute("UPDATE tidying SET texts = 0")  # what comes from now on is for the next time
+            return self._tidy(index, stage)
+
+    def _tidy(self, index: sqlite3.Connection, stage: int) -> bool:
+        """One step; stages are: begin, merge the one, begin, merge the other, write anew, empty the log."""
+        if stage < len(_MERGING):
+            kind, pages = _MERGING[stage]
+            index.execute("BEGIN IMMEDIATE")
+            before = index.total_changes
+            index.execute(_MERGE[kind], (pages,))
+            # As the documentation of FTS5 has it: fewer than two changes mean that nothing is left to merge.
+            if pages < 0 or index.total_changes - before < 2:
+                index.execute(_NEXT_STAGE, (stage + 1, stage))
+            index.execute("COMMIT")
+            return True
+        if stage == len(_MERGING):
+            index.execute("VACUUM")
+            index.execute(_NEXT_STAGE, (stage + 1, stage))
+            return True
+        if not checkpoint(index, _CHECKPOINT_SECONDS):
+            return False  # somebody reads for long; the next call tries again
+        index.execute(_NEXT_STAGE, (0, stage))
+        return True
 
     def restart(self, generation: str) -> None:
         """Forget everything; from now on this is the index of that generation."""
@@ -197,6 +262,15 @@ class SearchFile:
             for statement in _CLEAR:
                 index.execute(statement)
             index.execute("UPDATE state SET generation = ?, done = ?", (generation, _newest(database)))
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that begins nothing by itself; what was begun is taken back when it fails."""
+        try:
+            with closing(self._open(self.path)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise StoreError(f"search index {self.path}: {error}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -247,6 +321,7 @@ class _Step:
         self.seen: dict[str, None] = {}
         self.skipped: dict[str, Queued] = {}
         self.chars = 0
+        self.crossed_out = 0
         self._touched: dict[int, tuple[int, int]] = {}
         """The least and the greatest number of a run of every app that something was done to."""
 
@@ -320,6 +395,7 @@ class _Step:
         self._index.execute(_TAKE_OUT[kind], (number, text))
         self._index.execute(_FORGET[kind], (number,))
         self.chars += len(text)
+        self.crossed_out += 1
         return True
 
     def _remember(self, kind: str, row: Queued, number: int | None, text: str) -> None:

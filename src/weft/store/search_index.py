@@ -9,7 +9,7 @@ from typing import Protocol
 from weft.ids import Ids, TimeOrderedIds
 from weft.store import search_queue, search_table
 from weft.store.opening import database_url, search_file
-from weft.store.search_file import SearchFile, StaleIndexError
+from weft.store.search_file import CROSSED_OUT, SearchFile, StaleIndexError
 from weft.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,18 @@ class SearchIndex(Protocol):
             limit: Rows, at most.
 
         Returns:
-            How many rows there were; 0 when everything is known.
+            How many rows there were; 0 when everything is known, and little of what was deleted is left.
+
+        Raises:
+            StoreError: It cannot go on now.
+        """
+        ...
+
+    async def tidy(self, least: float) -> bool:
+        """Do a little of what takes the words of deleted texts out of the files; whether there was any.
+
+        Args:
+            least: Share of deleted texts, 0 to 1, below which nothing is begun.
 
         Raises:
             StoreError: It cannot go on now.
@@ -74,7 +85,12 @@ class _InFile:
                     connection, batch.ids, batch.rows, batch.skipped, batch.done
                 )
             )
-        return len(batch.ids)
+            return len(batch.ids)
+        return int(await self.tidy(CROSSED_OUT))
+
+    async def tidy(self, least: float) -> bool:
+        """See `SearchIndex`."""
+        return await asyncio.to_thread(self._file.tidy, least)
 
 
 class _InTable:
@@ -89,3 +105,7 @@ class _InTable:
             await store.write(lambda connection: search_table.begin(connection, generation))
             self._begun = True
         return await store.write(lambda connection: search_table.index(connection, limit))
+
+    async def tidy(self, least: float) -> bool:
+        """Postgres keeps nothing of a row that its own vacuum would not take away."""
+        return False

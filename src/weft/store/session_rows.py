@@ -2,60 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, case, exists, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    select,
+    tuple_,
+)
 
-from weft.store.codec import Codec
-from weft.store.records import Message, NodeExecution, Run
+from weft.store.codec import Codec, load_json, micros
+from weft.store.exchange import NO_PARENT, Exchange, Link, Thread, given_of, link_of, made_of, status_of
+from weft.store.records import Message, NodeExecution, Page, Run
 from weft.store.runs import CODEC as RUN_CODEC
-from weft.store.runs import find as find_run
 from weft.store.statement import Statement
-from weft.store.tables import messages, node_executions, runs
+from weft.store.tables import Id, messages, node_executions, runs
 
 _MESSAGE_CODEC = Codec(Message, messages)
 _EXECUTION_CODEC = Codec(NodeExecution, node_executions)
-_FEW = 20
-"""So many are found one by one in the time that a list takes to become a statement."""
-_NO_PARENT = "00000000-0000-0000-0000-000000000000"
-_newer = messages.alias()
-_REPLACED = exists(
-    select(_newer.c.id)
-    .where(_newer.c.conversation_id == messages.c.conversation_id)
-    .where(_newer.c.parent_message_id == messages.c.parent_message_id)
-    .where(_newer.c.parent_message_id != _NO_PARENT)
-    .where(_newer.c.parent_message_id != "")
-    .where(tuple_(_newer.c.created_at, _newer.c.id) > tuple_(messages.c.created_at, messages.c.id))
-    .correlate(messages)
+_PAGE = 100
+_SPARE = 8
+"""So many more than wanted are read at first, since some may not count."""
+_parent = messages.alias()
+_FOLLOWS = and_(
+    _parent.c.id == messages.c.parent_message_id,
+    _parent.c.conversation_id == messages.c.conversation_id,
+    tuple_(_parent.c.created_at, _parent.c.id) < tuple_(messages.c.created_at, messages.c.id),
 )
-_NEWEST_COMPLETED = Statement(
-    select(*messages.c, *runs.c)
-    .select_from(
-        messages.outerjoin(runs, and_(runs.c.id == messages.c.run_id, runs.c.app_id == messages.c.app_id))
+_WITH_RUNS = messages.outerjoin(
+    runs, and_(runs.c.id == messages.c.run_id, runs.c.app_id == messages.c.app_id)
+).outerjoin(_parent, _FOLLOWS)
+_LINK = (messages.c.id, messages.c.parent_message_id, _parent.c.id)
+
+
+def _newest_first(of: FromClause, *columns: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(of)
+        .where(messages.c.app_id == bindparam("app_id"))
+        .where(messages.c.conversation_id == bindparam("conversation_id"))
+        .order_by(messages.c.created_at.desc(), messages.c.id.desc())
     )
+
+
+def _pages(*columns: ColumnElement[Any]) -> tuple[Statement, Statement]:
+    """The statement for the newest turns of a conversation, and the one for those before a message."""
+    page = _newest_first(_WITH_RUNS, *columns).limit(bindparam("limit", type_=Integer))
+    position = tuple_(messages.c.created_at, messages.c.id)
+    before = tuple_(bindparam("at", type_=BigInteger), bindparam("before", type_=Id))
+    names = ["app_id", "conversation_id", "limit"]
+    return Statement(page, names), Statement(page.where(position < before), [*names, "at", "before"])
+
+
+_LINKS = Statement(
+    _newest_first(messages.outerjoin(_parent, _FOLLOWS), *_LINK), ["app_id", "conversation_id"]
+)
+_ANY_PARENT = Statement(
+    select(messages.c.id)
     .where(messages.c.app_id == bindparam("app_id"))
     .where(messages.c.conversation_id == bindparam("conversation_id"))
-    .where(
-        or_(
-            runs.c.status == "succeeded",
-            runs.c.status == "partial-succeeded",
-            and_(runs.c.id.is_(None), messages.c.status == "normal"),
-        )
-    )
-    .where(~_REPLACED)
-    .order_by(messages.c.created_at.desc(), messages.c.id.desc())
-    .limit(bindparam("limit", type_=Integer)),
-    ["app_id", "conversation_id", "limit"],
+    .where(and_(*(messages.c.parent_message_id != parent for parent in NO_PARENT if parent is not None)))
+    .limit(1),
+    ["app_id", "conversation_id"],
 )
-
-
-def list_runs(connection: Connection, app_id: str, run_ids: Collection[str]) -> dict[str, Run]:
-    """Runs of an app by their ids; an id that it does not know is absent."""
-    if len(run_ids) <= _FEW:
-        found = (find_run(connection, app_id, run_id) for run_id in run_ids)
-        return {run.id: run for run in found if run is not None}
-    query = select(runs).where(runs.c.app_id == app_id).where(runs.c.id.in_(run_ids))
-    return {run.id: run for run in RUN_CODEC.decode_all(connection.execute(query).all())}
+_TURN_COLUMNS = (_parent.c.id, *messages.c, *runs.c)
+_RUN = 1 + len(messages.c)
+_TURNS, _OLDER_TURNS = _pages(*_TURN_COLUMNS)
+_TURN = Statement(
+    select(*_TURN_COLUMNS)
+    .select_from(_WITH_RUNS)
+    .where(messages.c.app_id == bindparam("app_id"))
+    .where(messages.c.id == bindparam("id")),
+    ["app_id", "id"],
+)
+_EXCHANGES, _OLDER_EXCHANGES = _pages(
+    *_LINK,
+    messages.c.created_at,
+    messages.c.query,
+    messages.c.answer,
+    messages.c.status,
+    messages.c.inputs,
+    runs.c.status,
+    runs.c.inputs,
+    runs.c.outputs,
+)
 
 
 def list_executions(
@@ -80,17 +118,96 @@ def list_executions(
     return {run_id: tuple(executions) for run_id, executions in found.items()}
 
 
-def list_completed(
-    connection: Connection, app_id: str, conversation_id: str, *, limit: int
-) -> tuple[tuple[Message, Run | None], ...]:
-    """The newest messages of a conversation that were answered to the end, oldest first, with their runs.
+def list_turns(
+    connection: Connection, app_id: str, conversation_id: str, *, before: Message | None = None, limit: int
+) -> Page[tuple[Link, Message, Run | None]]:
+    """The newest messages of a conversation with their runs, or the newest before one of them; oldest first.
 
-    Left out is what failed, was stopped, is paused or goes on, and what a newer answer to the same parent
-    has replaced. Messages from elsewhere have no run.
+    Messages from elsewhere, and those that were answered without a run, have none.
     """
-    width = len(messages.c)
-    found = []
-    for row in reversed(_NEWEST_COMPLETED.rows(connection, app_id, conversation_id, limit)):
-        run = None if row[width] is None else RUN_CODEC.decode(row[width:])
-        found.append((_MESSAGE_CODEC.decode(row[:width]), run))
-    return tuple(found)
+    keys = app_id, conversation_id, limit + 1
+    if before is None:
+        rows = _TURNS.rows(connection, *keys)
+    else:
+        rows = _OLDER_TURNS.rows(connection, *keys, micros(before.created_at), before.id)
+    return Page(tuple(map(_turn, reversed(rows[:limit]))), has_more=len(rows) > limit)
+
+
+def find_turn(
+    connection: Connection, app_id: str, message_id: str
+) -> tuple[Link, Message, Run | None] | None:
+    """A message of the app with its run; whether its conversation is deleted is not looked at."""
+    row = _TURN.row(connection, app_id, message_id)
+    return None if row is None else _turn(row)
+
+
+def _turn(row: Sequence[Any]) -> tuple[Link, Message, Run | None]:
+    message = _MESSAGE_CODEC.decode(row[1:_RUN])
+    link = link_of(message.id, message.parent_message_id, row[0])
+    return link, message, None if row[_RUN] is None else RUN_CODEC.decode(row[_RUN:])
+
+
+def list_links(connection: Connection, app_id: str, conversation_id: str) -> tuple[Link, ...]:
+    """The places of all messages of a conversation, newest first; none where none of them has a parent."""
+    if _ANY_PARENT.row(connection, app_id, conversation_id) is None:
+        return ()
+    rows: Sequence[Sequence[Any]] = _LINKS.rows(connection, app_id, conversation_id)
+    return tuple(link_of(*row) for row in rows)
+
+
+def list_exchanges(
+    connection: Connection,
+    app_id: str,
+    conversation_id: str,
+    wanted: Callable[[Exchange], bool],
+    *,
+    limit: int,
+) -> tuple[Exchange, ...]:
+    """The newest exchanges of a conversation's thread that are wanted, oldest first.
+
+    Args:
+        connection: In a read.
+        app_id: The app the conversation belongs to.
+        conversation_id: The conversation.
+        wanted: Which count, see `Exchange`.
+        limit: At most so many.
+    """
+    thread = Thread()
+    found: list[Exchange] = []
+    size = min(max(limit, 0), _PAGE) + _SPARE
+    rows: Sequence[Sequence[Any]] = ()
+    if limit > 0:
+        rows = _EXCHANGES.rows(connection, app_id, conversation_id, size)
+    while rows:
+        for row in rows:
+            link = link_of(*row[:3])
+            if not thread.goes_through(link):
+                continue
+            exchange = _exchange(link, row)
+            if wanted(exchange):
+                found.append(exchange)
+                if len(found) == limit:
+                    return tuple(reversed(found))
+        if len(rows) < size:
+            break
+        id, at, size = rows[-1][0], rows[-1][3], _PAGE
+        rows = _OLDER_EXCHANGES.rows(connection, app_id, conversation_id, size, at, id)
+    return tuple(reversed(found))
+
+
+def _exchange(link: Link, row: Sequence[Any]) -> Exchange:
+    query, answer, of_message, inputs, of_run, run_inputs, outputs = row[4:]
+    status = status_of(of_run, of_message)
+    return Exchange(
+        link=link,
+        status=status,
+        query=query,
+        answer=answer,
+        given=query or given_of("", _object(inputs if of_run is None else run_inputs)),
+        made=answer or made_of("", _object(outputs), status),
+    )
+
+
+def _object(text: str | None) -> Mapping[str, object]:
+    found = None if text is None else load_json(text)
+    return found if isinstance(found, dict) else {}

@@ -300,6 +300,19 @@ def engine(
     return made
 
 
+def checkpoint(connection: sqlite3.Connection, seconds: float) -> bool:
+    """Move the write-ahead log into the database and empty it; false when somebody reads for too long.
+
+    Args:
+        connection: Outside of a transaction.
+        seconds: How long to wait for readers; writers wait as long.
+    """
+    # Most of the work is done without keeping anybody waiting.
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+
 def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 

@@ -108,7 +108,9 @@ if TYPE_CHECKING:
     from weft.wire.run import WorkflowLogsQuery as WorkflowLogsQuery
     from weft.wire.run import WorkflowResult as WorkflowResult
     from weft.wire.run import WorkflowRunRequest as WorkflowRunRequest
+    from weft.wire.session import SessionChangeRequest as SessionChangeRequest
     from weft.wire.session import SessionRunPage as SessionRunPage
+    from weft.wire.session import SessionState as SessionState
     from weft.wire.session import SessionSummary as SessionSummary
     from weft.wire.session import SessionSummaryPage as SessionSummaryPage
     from weft.wire.sse import PING as PING
@@ -209,7 +211,7 @@ _NAMES = {
         AccountSummary LogStatus RunDetail RunEventsQuery RunSummary WorkflowAnswer WorkflowLog
         WorkflowLogPage WorkflowLogsQuery WorkflowResult WorkflowRunRequest
     """,
-    "session": "SessionRunPage SessionSummary SessionSummaryPage",
+    "session": "SessionChangeRequest SessionRunPage SessionState SessionSummary SessionSummaryPage",
     "sse": "PING SseDecoder encode_frame",
     "status": "NodeStatus RunStatus",
     "stream": """

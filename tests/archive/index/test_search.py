@@ -15,7 +15,9 @@ from tests.archive.index.corpus import APPS, USERS, WORDS, conversations
 from tests.archive.records import conversation as record
 from tests.archive.records import open_archive
 from weft.archive import Archive, ArchiveReadOnlyError, AsyncArchive, Conversation, Query, RetentionRule
-from weft.archive.index import Order, archive_index, schema
+from weft.archive.index import Order, archive_index, building, schema, searching
+from weft.archive.index.facet import facet
+from weft.archive.index.token import FACET
 from weft.errors import ArchiveError, InvalidRequestError
 
 
@@ -369,3 +371,91 @@ def test_an_index_that_lacks_most_of_the_archive_is_made_anew(
         assert archive.index.refresh().messages == 13
         assert archive.index.status().tombstones == 0
         assert len(ids(archive, "question")) == 13
+
+
+@pytest.mark.parametrize("most", [4000, 1, 0])
+def test_beginnings_of_words_are_found_however_many_words_begin_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(searching, "MOST_ENDINGS", most)
+    with open_archive(tmp_path) as archive:
+        archive.save([record(0, answer="Größe late delivery"), record(1, answer="GROSSE late delays")])
+        archive.index.refresh()
+        archive.save([record(2, answer="grotto delicate")])
+        for text, expected in (
+            ("grö*", ["msg-2-0", "msg-0-0", "msg-1-0"]),
+            ("GRÖSS*", ["msg-1-0"]),
+            ('"late del"', []),
+            ("deli* -late", ["msg-2-0"]),
+            ("answer:dela* OR answer:gross*", ["msg-1-0"]),
+            ("name:deli*", []),
+            ("absent*", []),
+        ):
+            assert sorted(ids(archive, text)) == sorted(expected), (text, most)
+            assert sorted(ids(archive, text, order="relevance")) == sorted(expected), (text, most)
+
+
+def test_words_that_a_rebuild_finds_are_those_that_were_added_one_by_one(tmp_path: Path) -> None:
+    def words(connection: sqlite3.Connection) -> list[str]:
+        return [word for (word,) in connection.execute("SELECT text FROM word")]
+
+    with open_archive(tmp_path) as archive:
+        for number, answer in enumerate(("Größe 退款申请", "refund, e-mail", "환불 요청 かな")):
+            archive.save([record(number, answer=answer)])
+            archive.index.refresh()
+        followed = archive.index.read(words)
+        archive.index.rebuild()
+        assert archive.index.read(words) == followed
+        assert {"große", "refund", "退", "かな"[0], "question"} <= set(followed)
+        assert not [word for word in followed if word.startswith(FACET)]
+
+
+def test_the_words_for_properties_are_in_no_text(tmp_path: Path) -> None:
+    hidden = facet("app", "shop")
+    with open_archive(tmp_path) as archive:
+        archive.save([record(0, app_id="shop", answer=f"{hidden} {FACET}"), record(1, answer=hidden)])
+        assert ids(archive, "app:shop") == ["msg-0-0"]
+        assert sorted(ids(archive, f'"{hidden}"')) == ["msg-0-0", "msg-1-0"]
+        with pytest.raises(InvalidRequestError, match="nothing to look for"):
+            ids(archive, FACET)
+
+
+def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
+    with open_archive(tmp_path) as archive:
+        archive.save([record(1)])
+        archive.index.refresh()
+        path = archive.index.path
+    older = sqlite3.connect(path)
+    older.executescript("PRAGMA user_version = 1; DROP TABLE word")
+    older.close()
+    with open_archive(tmp_path, read_only=True) as reader, pytest.raises(ArchiveError, match="rebuild it"):
+        reader.search("ques*")
+    with open_archive(tmp_path) as archive:
+        assert ids(archive, "ques*") == ["msg-1-0"]
+
+
+def test_messages_that_lie_far_apart_are_found_in_order_however_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(number: int) -> Conversation:
+        days = (date(2025, 9, 1 + number), date(2025, 9, 20), date(2025, 10, 1 + number))
+        return Conversation.parse(
+            {
+                "id": f"c{number}",
+                "messages": [
+                    {"id": f"{day}-{number}", "query": "same", "created_at": f"{day}T10:00:0{number}Z"}
+                    for day in days
+                ],
+            }
+        )
+
+    corpus = [said(number) for number in range(9)]
+    expected = sorted((str(one["id"]) for item in corpus for one in item.messages), reverse=True)
+    with open_archive(tmp_path) as archive:
+        archive.save(corpus)
+        for fewest, most in ((2_000, 20_000), (1, 20_000), (4, 20_000), (1, 2)):
+            monkeypatch.setattr(building, "FEWEST_ROWS", fewest)
+            monkeypatch.setattr(building, "MOST_ROWS", most)
+            assert archive.index.rebuild().messages == 27
+            assert ids(archive, "same", limit=5) == expected
+            assert archive.index.verify() == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from tests.archive.index import naive
 from tests.archive.index.corpus import APPS, conversations
 from tests.archive.records import conversation as record
-from tests.archive.records import open_archive
-from weft.archive import Conversation, Figures, Query, Statistics, rating_of
+from tests.archive.records import open_archive, run
+from weft.archive import Archive, Conversation, Figures, Query, RetentionRule, Statistics, rating_of
+from weft.archive.index.run_usage import read_usages
+from weft.archive.json_text import BadJsonError
 from weft.errors import InvalidRequestError
 
 KEYS: dict[str, Callable[[naive.Message, ZoneInfo], str]] = {
@@ -175,3 +178,147 @@ def test_an_unknown_group_or_zone_is_refused(tmp_path: Path) -> None:
         for zone in ("Mars/Base", "../etc/passwd", ""):
             with pytest.raises(InvalidRequestError, match="time zone"):
                 archive.statistics(zone=zone)
+
+
+def execution(
+    model: str | None, asked: int, answered: int, price: str, currency: str | None = "USD"
+) -> dict[str, object]:
+    usage = {
+        "prompt_tokens": asked,
+        "completion_tokens": answered,
+        "total_price": price,
+        "currency": currency,
+    }
+    process = {"model_name": model, "model_provider": "openai", "usage": usage} if model else {"usage": usage}
+    return {"node_type": "llm", "process_data": process, "execution_metadata": {"total_price": "999"}}
+
+
+def answered(number: int, *runs: str, **fields: object) -> Conversation:
+    """A conversation of a chatflow: its messages name runs, and no models."""
+    return Conversation.parse(
+        {
+            "conversation_id": f"conv-{number}",
+            "app_id": "flow",
+            "messages": [
+                {
+                    "id": f"m-{run}",
+                    "workflow_run_id": run,
+                    "created_at": f"2025-10-0{1 + number}T10:00:00Z",
+                    "message_tokens": 100,
+                    "answer_tokens": 10,
+                    "from_end_user_id": f"user-{number}",
+                    "provider_response_latency": 2,
+                    "metadata": {"usage": {"total_price": "0.5", "currency": "USD"}},
+                    "feedback": {"rating": "like"},
+                    **fields,
+                }
+                for run in runs
+            ],
+        }
+    )
+
+
+def by_model(archive: Archive, query: Query | None = None) -> dict[str, tuple[object, ...]]:
+    """Messages, conversations, users, tokens and costs of each model."""
+    return {
+        group.key: (
+            *(group.figures.messages, group.figures.conversations, group.figures.users, group.figures.likes),
+            *(group.figures.message_tokens, group.figures.answer_tokens, dict(group.figures.cost)),
+        )
+        for group in archive.statistics(query, by="model").groups
+    }
+
+
+def test_models_of_chatflows_come_from_their_runs_and_are_counted_once(tmp_path: Path) -> None:
+    flow = [
+        execution("small", 10, 1, "0.0000000000001"),
+        execution("large", 60, 6, "0.1"),
+        execution("large", 20, 2, "0.2"),
+        execution("large", 5, 1, "7", "EUR"),
+        execution(None, 95, 10, "0.3"),  # a container, with the sum of what is in it
+    ]
+    with open_archive(tmp_path) as archive:
+        archive.save(
+            [answered(1, "run-1"), answered(2, "run-2", "run-3"), answered(3, "run-4", model_id="own")]
+        )
+        totals = archive.statistics().totals
+        assert set(by_model(archive)) == {"", "own"}
+        archive.save_runs([run(1, node_executions=flow), run(2, node_executions=flow[:1])])
+        archive.save_runs([run(4, node_executions=flow)])
+        found = by_model(archive)
+        assert found == {
+            "large": (1, 1, 1, 1, 85, 9, {"EUR": Decimal(7), "USD": Decimal("0.3")}),
+            "small": (2, 2, 2, 2, 20, 2, {"USD": Decimal(0)}),
+            "": (1, 0, 1, 1, 100, 10, {"USD": Decimal("0.5")}),
+            "own": (1, 1, 1, 1, 100, 10, {"USD": Decimal("0.5")}),
+        }
+        assert by_model(archive, Query(rating="like")) == found
+        assert by_model(archive, Query(conversation_ids=frozenset({"conv-1"}))) == {
+            name: found[name] if name == "large" else (1, 1, 1, 1, 10, 1, {"USD": Decimal(0)})
+            for name in ("large", "small")
+        }
+        assert archive.statistics().totals == totals
+        assert archive.statistics(by="app").groups[0].figures == totals
+        for group in archive.statistics(by="model").groups:
+            assert group.figures.latency is not None
+            assert group.figures.latency.measured == group.figures.messages
+        assert archive.index.verify() == []
+        archive.index.rebuild()
+        assert by_model(archive) == found
+
+
+def test_usages_follow_their_runs(tmp_path: Path) -> None:
+    with open_archive(tmp_path) as archive:
+        archive.save_runs([run(number, node_executions=[execution("old", 1, 1, "1")]) for number in (1, 2)])
+        archive.save([answered(1, "run-1"), answered(2, "run-2")])
+        archive.index.refresh()
+        archive.save_runs([run(1, node_executions=[execution("new", 2, 2, "2")])])
+        assert archive.index.refresh().runs == 1
+        assert {name: figures[0] for name, figures in by_model(archive).items()} == {"old": 1, "new": 1}
+        archive.apply_retention([RetentionRule(name="old", keep_days=17.9)], max_share=1)
+        assert {name: figures[0] for name, figures in by_model(archive).items()} == {"old": 1}
+        assert archive.index.verify() == []
+
+
+def test_runs_of_organisations_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    with open_archive(tmp_path) as archive:
+        archive.save([answered(1, "run-1")], "org-1")
+        archive.save_runs([run(1, node_executions=[execution("other", 1, 1, "1")])], "org-2")
+        assert set(by_model(archive)) == {""}
+
+
+@pytest.mark.parametrize(
+    ("execution", "expected"),
+    [
+        ({"process_data": {"model_name": "m", "usage": {"total_tokens": 9}}}, {("m", ""): (9, 0, (0, 0))}),
+        (
+            {
+                "process_data": {"model_name": "m"},
+                "execution_metadata": {"total_tokens": 8, "total_price": 0.25, "currency": "EUR"},
+            },
+            {("m", "EUR"): (8, 0, (0, 250_000_000_000))},
+        ),
+        (
+            {"process_data": {"model_name": "m"}, "outputs": {"usage": {"completion_tokens": 3}}},
+            {("m", ""): (0, 3, (0, 0))},
+        ),
+        ({"process_data": {"model_name": "m", "usage": {"prompt_tokens": -5}}}, {("m", ""): (0, 0, (0, 0))}),
+        ({"process_data": {"model_name": 5, "usage": {"prompt_tokens": 5}}}, {}),
+        ({"process_data": "text", "outputs": [], "execution_metadata": None}, {}),
+        ({}, {}),
+    ],
+)
+def test_what_an_execution_says_of_its_model_is_read_in_every_form(
+    execution: dict[str, object], expected: dict[tuple[str, str], tuple[object, ...]]
+) -> None:
+    data = json.dumps({"run_id": "r", "node_executions": [execution]}).encode()
+    found = read_usages(data, "run_r.json")
+    assert {
+        key: (one.message_tokens, one.answer_tokens, one.split_cost) for key, one in found.items()
+    } == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"run_id":1}', b'{"run_id":"r","node_executions":[5]}'])
+def test_what_is_no_run_is_refused(data: bytes) -> None:
+    with pytest.raises(BadJsonError, match="run_r"):
+        read_usages(data, "run_r.json")

@@ -25,6 +25,7 @@ class OldServer:
         self.has_feedback = False
         self.rated: list[dict[str, object]] = []
         self.gone: set[str] = set()
+        self.asked: list[str] = []
         self.is_open = True
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
@@ -42,6 +43,7 @@ class OldServer:
         if path == "/conversations":
             return self._conversations(query)
         if path == "/messages":
+            self.asked.append(query["conversation_id"])
             return httpx2.Response(200, json=_messages(query["conversation_id"]))
         return httpx2.Response(404, json={"code": "not_found", "message": "no", "status": 404})
 
@@ -118,6 +120,36 @@ async def test_users_are_found_by_their_feedback(tmp_path: Path) -> None:
         }
     ]
     assert (await pull(tmp_path, server))[1] == {"b0"}
+
+
+async def test_an_opinion_that_is_given_changed_or_taken_back_later_brings_its_conversation_again(
+    tmp_path: Path,
+) -> None:
+    server = OldServer()
+    server.has_feedback = True
+    server.asked.clear()
+
+    async def loaded(*ratings: str) -> list[str]:
+        server.rated = [
+            {"id": f"f{n}", "conversation_id": f"a{n}", "rating": rating, "created_at": f"2025-10-0{n + 1}"}
+            for n, rating in enumerate(ratings)
+        ]
+        server.asked.clear()
+        await pull(tmp_path, server, "ann")
+        return sorted(server.asked)
+
+    assert len(await loaded()) == 5
+    assert await loaded("like", "like") == ["a0", "a1"]
+    assert await loaded("like", "like") == []
+    assert await loaded("like", "dislike") == ["a1"]
+    assert await loaded("like") == ["a1"]
+
+
+async def test_a_server_that_gives_the_same_opinions_for_ever_is_not_asked_for_ever(tmp_path: Path) -> None:
+    server = OldServer()
+    server.has_feedback = True
+    server.rated = [{"id": f"f{n}", "conversation_id": "a0", "rating": "like"} for n in range(100)]
+    assert (await pull(tmp_path, server, "ben"))[1] == {"b0"}
 
 
 async def test_a_key_that_is_not_good_is_said_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from weft.archive import Archive
 
 NAMES = (
     *("pull", "summary", "search", "show", "export", "stats", "clean"),
-    *("verify", "import", "restore", "schedule", "tail", "holds"),
+    *("verify", "import", "restore", "schedule", "tail", "holds", "thin", "reveal", "copy"),
 )
 
 
@@ -119,7 +119,18 @@ def test_what_cannot_be_had_is_told_and_fails_the_command(weft_archive: Command,
         (["pull", "--folder", "x", "--url", "https://x"], "give one of --source, --folder and --url"),
         (["pull", "--url", "https://x.example"], "a server needs a key: set DIFY_API_KEY"),
         (["pull", "--source", "shop"], "the settings have no source 'shop'; known: none"),
+        (["thin"], "older_than_days: is missing, and archive.store_days is not set"),
+        (["restore"], "say where to: --server ADDRESS, or --into-store for the server's own database"),
+        (["restore", "--to-app", "x", "--server", "http://h"], "--to-app needs --into-store"),
+        (
+            ["restore", "x.jsonl", "--into-store"],
+            "--into-store takes from the archive: first weft archive import x.jsonl",
+        ),
         (["clean"], "say how many --days to keep, or set archive.retention_days"),
+        (
+            ["schedule", "--set", "x", "--cron", "0 4 * * 6", "--task", "thin"],
+            "a schedule that thins the database needs the setting archive.store_days",
+        ),
         (["schedule", "--set", "x"], "--set needs --cron, e.g. --cron '0 2 * * *'"),
         (["holds", "--place", "a", "--release", "b"], "give one of --place and --release"),
         (["import", "nothing.json"], "nothing.json: there is no such file or folder"),
@@ -149,6 +160,15 @@ def test_another_archive_can_be_named(weft_archive: Command, exports: Path, tmp_
     weft_archive("pull", "--folder", exports, "--archive", tmp_path / "other")
     with Archive.open(tmp_path / "other", read_only=True) as archive:
         assert archive.get_logs_summary().total_files == 3
+
+
+def test_without_a_database_there_is_nothing_to_thin(
+    weft_archive: Command, exports: Path, tmp_path: Path
+) -> None:
+    weft_archive("pull", "--folder", exports)
+    told = f"error: {tmp_path / 'data'}: no server has kept anything here; name its folder with --data\n"
+    assert weft_archive("thin", "--older-than", "9") == (2, "", told)
+    assert weft_archive("restore", "--into-store") == (2, "", told)
 
 
 def test_schedules_are_made_listed_and_removed(weft_archive: Command) -> None:

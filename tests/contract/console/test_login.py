@@ -114,6 +114,24 @@ async def test_one_address_may_not_fail_for_ever(folder: Path) -> None:
         assert refused.headers["retry-after"] == "900"
 
 
+@pytest.mark.parametrize(("trusted", "refused"), [("127.0.0.0/8 ::1", False), ("10.0.0.1", True), ("", True)])
+async def test_failures_count_for_the_address_that_a_trusted_proxy_names(
+    folder: Path, trusted: str, refused: bool
+) -> None:
+    settings = {"max_login_failures": 2, "trusted_proxies": trusted}
+    async with open_house(folder, clock=HeldClock(), server=settings) as house:
+        console = stranger(house)
+
+        async def attempt(who: str, address: str) -> Reply:
+            body = {"email": who, "password": "wrong password"}
+            return await console.call("POST", "/login", body, headers={"X-Forwarded-For": address})
+
+        for who in ("x@b.c", "y@b.c"):
+            assert (await attempt(who, "192.0.2.1")).status == 401
+        assert (await attempt("z@b.c", "192.0.2.1")).status == 429
+        assert ((await attempt("z@b.c", "192.0.2.2")).status == 429) == refused
+
+
 @pytest.mark.requirement("console-5")
 async def test_what_is_no_address_is_refused(house: House) -> None:
     assert (await log_in(house, "x")).error == (400, "invalid_param", "x is not a valid email.")

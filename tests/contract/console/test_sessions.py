@@ -222,6 +222,61 @@ async def test_a_session_is_renamed_and_deleted_like_its_conversation(
     assert (await reader.delete(talk.session)).status == 403
 
 
+async def test_name_and_state_of_a_session_are_those_of_its_conversation(
+    house: House, owner: ConsoleCaller, user: str
+) -> None:
+    variables = [
+        apps.conversation_variable("topic", "string", "tea"),
+        apps.conversation_variable("n", "number", 1),
+    ]
+    flow = apps.chatflow(
+        [apps.start(), apps.answer("{{#conversation.topic#}} {{#conversation.n#}}")],
+        "start > answer",
+        variables=variables,
+        name="Stateful",
+    )
+    caller = await house.serve(flow)
+    id = (await caller.said("hi", user=user, auto_generate_name=False))["conversation_id"]
+    path = f"/apps/{caller.app_id}/sessions/{id}"
+    wanted = {"session_name": "Ours", "session_state": {"topic": "coffee"}}
+    changed = (await owner.patch(path, wanted)).ok
+    assert changed["session_data"] == {
+        "session_name": "Ours",
+        "session_state": {"topic": "coffee", "n": 1},
+    }
+    assert changed["runs"] is None
+    assert (await caller.said("hi", user=user, conversation_id=id))["answer"] == "coffee 1"
+    by_key = await caller.call(
+        "PATCH",
+        f"/sessions/{id}",
+        {"session_state": {"n": 2}, "was": {"session_state": {"n": 1}}, "user": user},
+    )
+    assert by_key.ok["session_data"]["session_state"] == {"topic": "coffee", "n": 2}
+    assert (await caller.said("hi", user=user, conversation_id=id))["answer"] == "coffee 2"
+    assert await caller.variables(id, user=user) == {"topic": "coffee", "n": "2"}
+
+    refused: list[tuple[dict[str, Any], int]] = [
+        ({}, 400),
+        ({"session_state": {}}, 400),
+        ({"session_state": [1]}, 400),
+        ({"session_state": {"n": "x"}}, 400),
+        ({"session_state": {"unknown": 1}}, 400),
+        ({"session_name": ""}, 400),
+        ({"session_name": "x" * 256}, 400),
+        ({"session_state": {"n": 3}, "was": {"session_state": {"n": 1}}}, 409),
+        ({"session_name": "Mine", "was": {"session_name": "Another"}}, 409),
+    ]
+    for body, status in refused:
+        assert (await owner.patch(path, body)).status == status, body
+        assert (await caller.call("PATCH", f"/sessions/{id}", {**body, "user": user})).status == status, body
+    assert (await caller.call("PATCH", f"/sessions/{id}", {**wanted, "user": "eve"})).status == 404
+    assert (await caller.call("PATCH", f"/sessions/{id}", wanted)).status == 400
+    assert (await owner.patch(f"/apps/{caller.app_id}/sessions/{UNKNOWN}", wanted)).status == 404
+    assert (await owner.get(path)).ok["session_data"]["session_state"] == {"topic": "coffee", "n": 2}
+    await make_account(house, "looker@b.c", "normal")
+    assert (await (await signed_in(house, "looker@b.c")).patch(path, wanted)).status == 403
+
+
 async def test_each_run_of_a_workflow_app_is_a_session(owner: ConsoleCaller, work: Caller) -> None:
     ran = await work.run({"text": "hey"}, user="zoe")
     run_id = ran["workflow_run_id"]
@@ -251,6 +306,7 @@ async def test_each_run_of_a_workflow_app_is_a_session(owner: ConsoleCaller, wor
     assert (await owner.get(f"{path}/{run_id}/runs", first_id=run_id)).ok["data"] == []
     assert (await owner.get(f"{path}/{run_id}/runs/{run_id}")).ok == session["runs"][0]
     assert (await owner.post(f"{path}/{run_id}/name", {"name": "x"})).status == 400
+    assert (await owner.patch(f"{path}/{run_id}", {"session_name": "x"})).status == 400
     assert (await work.delete(f"/sessions/{run_id}", {"user": "zoe"})).status == 400
 
 

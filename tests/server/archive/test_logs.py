@@ -248,7 +248,7 @@ async def test_what_a_query_says_wrong_is_named(idle: Desk, query: dict[str, str
             {"dify_api_url": URL, "api_key": KEY, "filters": {"start_date": "x"}},
             "start_date: 'x' is not an instant",
         ),
-        ({"source": "shop"}, "source: the settings have no source 'shop'; known: none"),
+        ({"source": "shop"}, "source: the settings have no source 'shop'; known: own"),
         ({"source": "shop", "api_key": KEY}, "source: stands for an address and a key"),
         ({"dify_api_url": URL, "api_key": KEY, "background": "yes"}, "background: is neither true nor false"),
     ],

@@ -30,11 +30,13 @@ class Totals(msgspec.Struct, kw_only=True):
 class Stored:
     """A conversation on its way out: its bytes, parsed only when a format asks for it."""
 
-    __slots__ = ("_parsed", "data", "path")
+    __slots__ = ("_parsed", "data", "folder", "path")
 
-    def __init__(self, data: bytes, path: str) -> None:
+    def __init__(self, data: bytes, path: str, folder: str = "") -> None:
         self.data = data
         self.path = path
+        self.folder = folder
+        """Where its attached files lie beside the export, as a link begins; empty when they do not."""
         self._parsed: Conversation | None = None
 
     @property
@@ -55,6 +57,8 @@ class Format(ABC):
     suffix: str
     """Of files, with the dot."""
     media_type: str
+    shows_files = False
+    """Whether it links to attached files, which then are put beside it."""
     appendable = True
     """Whether a continued export can be appended to what was written before."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from weft.archive.attachment import attachments_of
 from weft.archive.conversation import Conversation, rating_of
+from weft.archive.export.attached import link_to, side_of, why
 from weft.archive.export.format import Format, Stored, Totals
+from weft.archive.json_text import JsonObject
 
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -20,6 +23,7 @@ article { border-top: 1px solid #888; margin-top: 2rem }
 p.user, p.assistant { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5rem 1rem }
 p.user { background: #8882; margin-left: 3rem }
 p.assistant { border: 1px solid #8884; margin-right: 3rem }
+p.file::before { content: "\\1F4CE " }
 small { color: #777 }
 </style>
 </head>
@@ -33,6 +37,7 @@ class HtmlFormat(Format):
     name = "html"
     suffix = ".html"
     media_type = "text/html; charset=utf-8"
+    shows_files = True
 
     def begin(self) -> bytes:
         """The head of the page."""
@@ -40,7 +45,7 @@ class HtmlFormat(Format):
 
     def add(self, stored: Stored, is_first: bool) -> tuple[bytes, int]:
         """One article."""
-        return _render(stored.conversation).encode(), 1
+        return _render(stored.conversation, stored.folder).encode(), 1
 
     def end(self, totals: Totals) -> bytes:
         """The totals line and the end of the page."""
@@ -48,7 +53,7 @@ class HtmlFormat(Format):
         return f"{line}\n</body>\n</html>\n".encode()
 
 
-def _render(conversation: Conversation) -> str:
+def _render(conversation: Conversation, folder: str) -> str:
     fields = conversation.fields
     parts = [
         "<article>",
@@ -60,10 +65,22 @@ def _render(conversation: Conversation) -> str:
         rating = rating_of(message)
         parts += [
             f"<p class=user>{_text(message['query'])}</p>",
+            *_files(message, "user", folder),
             f"<p class=assistant>{_text(message['answer'])}</p>",
+            *_files(message, "assistant", folder),
             f"<small>{_text(message['created_at'])}{f', {rating}' if rating else ''}</small>",
         ]
     return "\n".join([*parts, "</article>\n"])
+
+
+def _files(message: JsonObject, side: str, folder: str) -> list[str]:
+    lines = []
+    for one in attachments_of(message):
+        if side_of(one) == side:
+            name, link = _text(one.name or "file"), link_to(one, folder)
+            shown = f'<a href="{_text(link)}" download>{name}</a>' if link else f"{name}{_text(why(one))}"
+            lines.append(f"<p class=file>{shown}</p>")
+    return lines
 
 
 def _text(value: object) -> str:

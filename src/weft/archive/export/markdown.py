@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from weft.archive.attachment import attachments_of
 from weft.archive.conversation import Conversation, rating_of
+from weft.archive.export.attached import link_to, side_of, why
 from weft.archive.export.format import Format, Stored, Totals
+from weft.archive.json_text import JsonObject
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$:=@^])")
 _LINE = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")
@@ -17,17 +20,18 @@ class MarkdownFormat(Format):
     name = "markdown"
     suffix = ".md"
     media_type = "text/markdown; charset=utf-8"
+    shows_files = True
 
     def add(self, stored: Stored, is_first: bool) -> tuple[bytes, int]:
         """One conversation."""
-        return _render(stored.conversation).encode(), 1
+        return _render(stored.conversation, stored.folder).encode(), 1
 
     def end(self, totals: Totals) -> bytes:
         """The totals line."""
         return f"---\n\n{totals.conversations} conversations, {totals.messages} messages\n".encode()
 
 
-def _render(conversation: Conversation) -> str:
+def _render(conversation: Conversation, folder: str) -> str:
     fields = conversation.fields
     lines = [
         f"# {_inline(conversation.name or conversation.id)}",
@@ -39,13 +43,25 @@ def _render(conversation: Conversation) -> str:
     for message in conversation.messages:
         rating = rating_of(message)
         lines += [f"**User**, {_inline(str(message['created_at']))}", "", _quoted(str(message["query"])), ""]
+        lines += _files(message, "user", folder)
         lines += [
             "**Assistant**" + (f" ({rating})" if rating else ""),
             "",
             _quoted(str(message["answer"])),
             "",
         ]
+        lines += _files(message, "assistant", folder)
     return "\n".join(lines) + "\n"
+
+
+def _files(message: JsonObject, side: str, folder: str) -> list[str]:
+    lines = []
+    for one in attachments_of(message):
+        if side_of(one) != side:
+            continue
+        name, link = _inline(one.name or "file"), link_to(one, folder)
+        lines += [f"Attached: [{name}](<{link}>)" if link else f"Attached: {name}{_inline(why(one))}", ""]
+    return lines
 
 
 def _inline(text: str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
+from weft.archive.attachment import Attachment, iter_attachments
 from weft.archive.errors import DamagedFileError, ExportError, from_os_error
+from weft.archive.export.attached import file_name
 from weft.archive.export.format import Format, Stored, Totals
 from weft.archive.json_text import BadJsonError, decode, digest, encode, seal
 from weft.archive.place import Day
@@ -64,6 +68,10 @@ class ExportStream:
         """What the export holds so far."""
         self.offset = 0
         """Bytes of the export so far, those before the cursor included."""
+        self.put_file: Callable[[Day, Attachment], None] | None = None
+        """Told of each attached file that the format links to; none when nothing can lie beside it."""
+        self.folder = ""
+        """Where these files lie, as a link begins."""
         self._vault = vault
         self._query = query
         self._name = name
@@ -104,8 +112,11 @@ class ExportStream:
         after = self._after
         for day, entry in iter_entries(self._vault, self._query, self._after):
             try:
-                stored = Stored(self._vault.read(day, entry), f"{day.path}/{entry.file}")
+                stored = Stored(self._vault.read(day, entry), f"{day.path}/{entry.file}", self.folder)
                 data, rows = self.format.add(stored, totals.rows == 0)
+                if self.put_file is not None and entry.files:
+                    for one in iter_attachments(stored.conversation):
+                        self.put_file(day, one)
             except (DamagedFileError, BadJsonError):
                 totals.damaged.append(f"{day.path}/{entry.file}")
             else:
@@ -155,6 +166,9 @@ def open_export(vault: Vault, query: Query, name: str, cursor: str | None = None
 def export_to_file(vault: Vault, query: Query, name: str, path: Path, cursor: str | None = None) -> Totals:
     """Write an export to a file, and its totals to ``<file>.totals.json`` beside it.
 
+    Attached files that a transcript links to lie in ``<file>.files``; one that is damaged is named in
+    `Totals.damaged`.
+
     An export without a cursor appears under its name only when it is whole. With a cursor, the file is cut
     to where the cursor stands and continued; a format that cannot be appended to begins a new file.
 
@@ -163,6 +177,9 @@ def export_to_file(vault: Vault, query: Query, name: str, path: Path, cursor: st
         ArchiveError: The disk is full, or refuses.
     """
     stream = open_export(vault, query, name, cursor)
+    beside = _Beside(vault, path)
+    if stream.format.shows_files:
+        stream.folder, stream.put_file = quote(beside.folder.name), beside.put
     appends = cursor is not None and stream.format.appendable
     target = path if appends else path.with_name(f".tmp-{path.name}")
     try:
@@ -177,10 +194,43 @@ def export_to_file(vault: Vault, query: Query, name: str, path: Path, cursor: st
             vault.files.sync_file(target)
         if not appends:
             vault.files.rename(target, path)
+        stream.totals.damaged += beside.damaged
+        stream.totals.complete = stream.totals.complete and not beside.damaged
         path.with_name(f"{path.name}.totals.json").write_bytes(seal(stream.totals))
     except OSError as error:
         raise from_os_error(error, f"writing {path}") from error
+    finally:
+        if not appends:
+            with contextlib.suppress(OSError):  # a disk that is full has its room back
+                target.unlink(missing_ok=True)
     return stream.totals
+
+
+class _Beside:
+    """The folder with attached files beside an export."""
+
+    def __init__(self, vault: Vault, path: Path) -> None:
+        self.folder = path.with_name(f"{path.name}.files")
+        self.damaged: list[str] = []
+        self._vault = vault
+        self._seen: set[str] = set()
+
+    def put(self, day: Day, one: Attachment) -> None:
+        """Copy a file there, unless it is there already."""
+        name = file_name(one)
+        if one.ref is None or name in self._seen:
+            return
+        self._seen.add(name)
+        target = self.folder / name
+        try:
+            data = self._vault.shelf.read(day.organization, one.ref)
+        except DamagedFileError as error:
+            self.damaged.append(error.path)
+            return
+        self.folder.mkdir(exist_ok=True)
+        temporary = self.folder / f".tmp-{name}"
+        temporary.write_bytes(data)
+        temporary.replace(target)
 
 
 def _stable(query: Query) -> list[tuple[str, object]]:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from weft.archive.errors import ArchiveReadOnlyError, from_os_error
-from weft.archive.index.building import Indexed, Progress, build, update
+from weft.archive.index.building import Indexed, Progress, build, hash_of, update
 from weft.archive.index.counting import By, count_messages
 from weft.archive.index.figures import Statistics
+from weft.archive.index.message_row import run_key
 from weft.archive.index.parquet import ParquetFolder, load_extra
 from weft.archive.index.schema import FILE, VERSION, connect, connect_bulk, finish
 from weft.archive.index.searching import Order, SearchPage, find_page, make_hits, plan
 from weft.archive.index.sql import MAX_ROWS, TIMEOUT_SECONDS, SqlResult, run_sql
+from weft.archive.index.writing import RowWriter
+from weft.archive.manifest import Entry
 from weft.archive.place import TEMPORARY, Day, parse_day
 from weft.archive.query import Query
 from weft.archive.vault import Vault
@@ -28,6 +31,16 @@ T = TypeVar("T")
 LIMIT = 20
 REBUILT_FROM = 20_000
 """Messages of changed days from which on it may be quicker to make the index anew."""
+_FAULTS = {
+    "{} messages belong to no conversation": "SELECT count(*) FROM message WHERE conversation NOT IN"
+    " (SELECT id FROM conversation)",
+    "the sums by day are {} messages off": "SELECT abs((SELECT coalesce(sum(messages), 0) FROM rollup)"
+    " - (SELECT count(*) FROM message))",
+    "the sums by user are {} messages off": "SELECT abs((SELECT coalesce(sum(messages), 0) FROM user_rollup)"
+    " - (SELECT count(*) FROM message))",
+    "the usages of {} runs belong to no run": "SELECT count(DISTINCT run) FROM usage WHERE run NOT IN"
+    " (SELECT key FROM run)",
+}
 _UNUSABLE = ("malformed", "not a database", "disk image", "no such table", "no such column")
 
 
@@ -191,6 +204,11 @@ class ArchiveIndex:
 
         Quick for whole days in UTC, from sums by day; everything else reads a row for each message.
 
+        By model, a message that names no model itself counts for each model that its archived run used, with
+        what was used of it: tokens and costs come from the executions of the run's nodes. The totals are
+        those of the messages, to which runs add nothing. Where a run is not in the archive, or names no
+        model, the key is empty.
+
         Args:
             query: As for `search`: start, end, user, source and rating are those of the message. Dates are
                 days of `zone`.
@@ -276,9 +294,7 @@ class ArchiveIndex:
         return coming > present
 
     def _wanted(self) -> dict[Day, str]:
-        return {
-            day: row.manifest_sha256 for day, row in self.vault.rows().items() if day.kind == "conversations"
-        }
+        return {day: row.manifest_sha256 for day, row in self.vault.rows().items()}
 
     def _discard(self) -> None:
         """Put away a file that is damaged."""
@@ -391,26 +407,34 @@ def _differences(connection: sqlite3.Connection, vault: Vault, wanted: dict[Day,
             continue  # behind, which is no fault
         manifest = vault.find_manifest(day)
         entries = manifest.files if manifest is not None else []
-        there = dict(
-            connection.execute(
-                "SELECT conversation_id, sha256 || ' ' ||"
-                " (SELECT count(*) FROM message m WHERE m.conversation = c.id)"
-                " FROM conversation c WHERE day = ?",
-                (day.path,),
-            ).fetchall()
-        )
-        for entry in entries:
-            if there.pop(entry.id, None) != f"{entry.sha256} {entry.messages}":
-                yield f"{day.path}: conversation {entry.id} is not indexed as it is stored"
-        yield from (f"{day.path}: conversation {id} is indexed and not stored" for id in there)
-    orphans = "SELECT count(*) FROM message WHERE conversation NOT IN (SELECT id FROM conversation)"
-    if count := connection.execute(orphans).fetchone()[0]:
-        yield f"{count} messages belong to no conversation"
-    for table in ("rollup", "user_rollup"):
-        sums = f"SELECT (SELECT coalesce(sum(messages), 0) FROM {table}), (SELECT count(*) FROM message)"  # noqa: S608 - our own names
-        said, there_are = connection.execute(sums).fetchone()
-        if said != there_are:
-            yield f"{table} counts {said} messages of {there_are}"
+        yield from (_other_runs if day.kind == "runs" else _other_conversations)(connection, day, entries)
+    for fault, question in _FAULTS.items():
+        if count := connection.execute(question).fetchone()[0]:
+            yield fault.format(count)
+
+
+def _other_conversations(connection: sqlite3.Connection, day: Day, entries: Sequence[Entry]) -> Iterator[str]:
+    there = dict(
+        connection.execute(
+            "SELECT conversation_id, sha256 || ' ' ||"
+            " (SELECT count(*) FROM message m WHERE m.conversation = c.id)"
+            " FROM conversation c WHERE day = ?",
+            (day.path,),
+        ).fetchall()
+    )
+    for entry in entries:
+        if there.pop(entry.id, None) != f"{entry.sha256} {entry.messages}":
+            yield f"{day.path}: conversation {entry.id} is not indexed as it is stored"
+    yield from (f"{day.path}: conversation {id} is indexed and not stored" for id in there)
+
+
+def _other_runs(connection: sqlite3.Connection, day: Day, entries: Sequence[Entry]) -> Iterator[str]:
+    there = RowWriter(connection).known_runs(day)
+    for entry in entries:
+        if there.pop(run_key(day.organization_id or "", entry.id), None) != hash_of(entry):
+            yield f"{day.path}: run {entry.id} is not indexed as it is stored"
+    if there:
+        yield f"{day.path}: {len(there)} runs are indexed and not stored"
 
 
 def _remove(path: Path) -> None:

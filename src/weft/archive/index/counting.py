@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
@@ -21,56 +21,105 @@ By = Literal["app", "user", "model", "source", "org", "day", "week", "month"]
 MOST_GROUPS = 10_000
 MOST_PERIODS = 5_000
 _PERIODS = get_args(Period)
-_SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS)
-_NAMED = "(SELECT id FROM name WHERE text IN (SELECT value FROM json_each(?)))"
-_IDENTIFIED = """(SELECT id FROM conversation
-    WHERE conversation_id IN (SELECT value FROM json_each(?)))"""
-_CURRENCY = "(SELECT text FROM name WHERE id = currency)"
-# What is written into statements below are names of our own tables and columns; values go in through marks.
 _EARLIEST, _LATEST = 0, 2**57
-_MESSAGES = """(SELECT org, app, model, source, currency, user, 1 AS messages, number = 0 AS conversations,
-    message_tokens, answer_tokens, failed AS errors, rating = 1 AS likes, rating = 2 AS dislikes, cost_whole,
-    cost_part, latency_class AS class FROM message WHERE id BETWEEN ? AND ? AND at BETWEEN ? AND ?{})"""
+
+# All statements are put together here, once, from our own names; what is asked for goes in as values.
+_ONE_OF = """(:{value} IS NULL
+    OR {column} IN (SELECT id FROM name WHERE text IN (SELECT value FROM json_each(:{value}))))"""
+_COLUMNS = {"org": "orgs", "app": "apps", "source": "sources"}
+_CHOSEN = " AND ".join(_ONE_OF.format(column=column, value=value) for column, value in _COLUMNS.items())
+_DAYS = f"day BETWEEN :first AND :last AND {_CHOSEN}"
+_ROWS = f"""id BETWEEN :low AND :high AND at BETWEEN :start AND :end AND {_CHOSEN}
+    AND {_ONE_OF.format(column="user", value="users")} AND (:rating IS NULL OR rating = :rating)"""
+_IDENTIFIED = """conversation IN
+    (SELECT id FROM conversation WHERE conversation_id IN (SELECT value FROM json_each(:conversations)))"""
+_LATENCIES = """(
+    SELECT org, app, model, source, class, messages FROM latency_block
+    WHERE block BETWEEN :low_block AND :high_block
+    UNION ALL SELECT org, app, model, source, class, messages FROM latency
+    WHERE day BETWEEN :first AND :last AND NOT day BETWEEN :low_inner AND :high_inner
+)"""
+_SOURCES = {
+    "rolled": (("rollup", _DAYS), ("user_rollup", _DAYS), (_LATENCIES, _CHOSEN)),
+    **{
+        name: ((table, where),) * 3
+        for table in ("said", "spent")
+        for name, where in ((table, _ROWS), (f"{table} of some", f"{_ROWS} AND {_IDENTIFIED}"))
+    },
+}
+"""Where sums, users and latencies come from, each a table with a condition."""
+_KEYS = {"": "0", **{name: name for name in ("app", "user", "model", "source", "org")}}
+_SUM = """SELECT {key}, (SELECT text FROM name WHERE id = currency), {sums}
+    FROM {table} WHERE {where} GROUP BY 1, currency"""
+_USERS = """SELECT {key}, count(DISTINCT user) FROM {table}
+    WHERE user != coalesce((SELECT id FROM name WHERE text = ''), -1) AND {where} GROUP BY 1"""
+_CLASSES = "SELECT {key}, class, sum(messages) FROM {table} WHERE class > 0 AND {where} GROUP BY 1, 2"
 
 
-_Table = tuple[str, tuple[object, ...]]
+class _Statements:
+    """What is asked of one source, for groups by one column."""
+
+    def __init__(self, source: str, key: str) -> None:
+        sums, users, latencies = _SOURCES[source]
+        column = _KEYS[key]
+        # Days' sums are kept without users as well.
+        table, where = users if key == "user" else sums
+        added = ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS)
+        self.sums = _SUM.format(key=column, sums=added, table=table, where=where)
+        self.users = _USERS.format(key=column, table=users[0], where=users[1])
+        self.classes = None
+        """Latencies are not told by user."""
+        if key != "user":
+            self.classes = _CLASSES.format(key=column, table=latencies[0], where=latencies[1])
+
+
+_STATEMENTS = {(source, key): _Statements(source, key) for source in _SOURCES for key in _KEYS}
 
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Where figures come from: a table with a condition."""
+    """Which messages are meant, whenever they were."""
 
-    where: str
-    values: tuple[object, ...]
-    is_rolled: bool
+    source: str
+    values: Mapping[str, object]
     shift: int
+    has_usages: bool
 
-    def tables(self, span: Span) -> dict[str, _Table]:
-        """What to write behind FROM for sums, users and latencies, with the values for its marks."""
-        if not self.is_rolled:
-            low, high = first_row(span.start), min(first_row(span.end) + self.shift, 2**62)
-            values = (low, high, span.start, span.end, *self.values)
-            return dict.fromkeys(("sums", "users", "latency"), (_MESSAGES.format(self.where), values))
-        first, last = span.start // DAY, span.end // DAY
-        where = f"WHERE day BETWEEN {first} AND {last}{self.where}"
-        return {
-            "sums": (f"rollup {where}", self.values),
-            "users": (f"user_rollup {where}", self.values),
-            "latency": self._latencies(first, last),
-        }
+    def ask(self, connection: sqlite3.Connection, span: Span, by: str = "") -> dict[int, Figures]:
+        """Figures of these messages within a span, by the number of a name."""
+        source = self.source
+        if by == "model" and self.has_usages:
+            # What a run used is kept for each message only.
+            source = "spent" if source == "rolled" else source.replace("said", "spent")
+        statements = _STATEMENTS[source, by]
+        values = {**self.values, **_bounds(span, self.shift)}
+        sums = _by_key(connection.execute(statements.sums, values))
+        if not sums:
+            return {}
+        users = dict(connection.execute(statements.users, values).fetchall())
+        classes: dict[int, dict[int, int]] = {}
+        if statements.classes is not None:
+            for key, number, count in connection.execute(statements.classes, values):
+                classes.setdefault(key, {})[number] = count
+        return {key: found.figures(users.get(key, 0), classes.get(key, {})) for key, found in sums.items()}
 
-    def _latencies(self, first: int, last: int) -> _Table:
-        """Whole blocks of days, and the days before and after them."""
-        low, high = -(-first // BLOCK), (last + 1) // BLOCK - 1
-        if low > high:
-            return f"latency WHERE day BETWEEN {first} AND {last}{self.where}", self.values
-        columns = "org, app, model, source, class, messages"
-        edges = f"day BETWEEN {first} AND {low * BLOCK - 1} OR day BETWEEN {(high + 1) * BLOCK} AND {last}"
-        return (
-            f"(SELECT {columns} FROM latency_block WHERE block BETWEEN {low} AND {high}{self.where}"  # noqa: S608
-            f" UNION ALL SELECT {columns} FROM latency WHERE ({edges}){self.where})",
-            (*self.values, *self.values),
-        )
+
+def _bounds(span: Span, shift: int) -> dict[str, int]:
+    first, last = span.start // DAY, span.end // DAY
+    low, high = -(-first // BLOCK), (last + 1) // BLOCK - 1
+    return {
+        "start": span.start,
+        "end": span.end,
+        "first": first,
+        "last": last,
+        "low": first_row(span.start),
+        "high": min(first_row(span.end) + shift, 2**62),
+        # Whole blocks of days; the days before and after them are taken one by one.
+        "low_block": low,
+        "high_block": high,
+        "low_inner": low * BLOCK,
+        "high_inner": (high + 1) * BLOCK - 1,
+    }
 
 
 def count_messages(connection: sqlite3.Connection, query: Query, by: By | None, zone_name: str) -> Statistics:
@@ -87,11 +136,11 @@ def count_messages(connection: sqlite3.Connection, query: Query, by: By | None, 
         min(bound(query.end, zone, _LATEST, is_end=True), _LATEST),
     )
     selection = _select(connection, query, span, by, zone_name)
-    totals = _figures(connection, selection, span)
+    totals = selection.ask(connection, span).get(0, Figures())
     if by is None or not totals.messages:
         return Statistics(totals, by, zone=zone_name)
     if by not in _PERIODS:
-        return Statistics(totals, by, _groups(connection, selection, span, by), zone_name)
+        return Statistics(totals, by, _groups(connection, selection.ask(connection, span, by)), zone_name)
     found = []
     periods = iter_periods(by, _lived(connection, span), zone)  # type: ignore[arg-type]  # one of _PERIODS
     for number, (key, part) in enumerate(periods):
@@ -100,73 +149,47 @@ def count_messages(connection: sqlite3.Connection, query: Query, by: By | None, 
                 f"there are more than {MOST_PERIODS} {by}s; choose a shorter time or longer periods",
                 {"by": "too many periods"},
             )
-        figures = _figures(connection, selection, part)
-        if figures.messages:
+        figures = selection.ask(connection, part).get(0)
+        if figures is not None:
             found.append(Group(key, figures))
     return Statistics(totals, by, found, zone_name)
 
 
 def _select(connection: sqlite3.Connection, query: Query, span: Span, by: By | None, zone: str) -> _Selection:
-    conditions: list[str] = []
-    values: list[object] = []
-    for column, wanted in (
-        ("org", None if query.organization_id is None else [query.organization_id]),
-        ("app", query.app_ids),
-        ("source", query.from_sources),
-        ("user", None if query.end_user_id is None else [query.end_user_id]),
-    ):
-        if wanted is not None:
-            conditions.append(
-                f"{column} IN (SELECT id FROM name WHERE text IN (SELECT value FROM json_each(?)))"  # noqa: S608
-            )
-            values.append(json.dumps(sorted(wanted)))
-    if query.rating is not None:
-        conditions.append("rating = ?")
-        values.append(RATINGS[None if query.rating == "none" else query.rating])
-    if query.conversation_ids is not None:
-        conditions.append(f"conversation IN {_IDENTIFIED}")
-        values.append(json.dumps(sorted(query.conversation_ids)))
+    rating = None if query.rating is None else RATINGS[None if query.rating == "none" else query.rating]
+    values = {
+        "orgs": _listed(None if query.organization_id is None else [query.organization_id]),
+        "apps": _listed(query.app_ids),
+        "sources": _listed(query.from_sources),
+        "users": _listed(None if query.end_user_id is None else [query.end_user_id]),
+        "conversations": _listed(query.conversation_ids),
+        "rating": rating,
+    }
     is_rolled = (
         (query.rating, query.conversation_ids, query.end_user_id) == (None, None, None)
         and span.start % DAY == 0
         and (span.end == _LATEST or span.end % DAY == DAY - 1)
         and (by not in _PERIODS or zone == "UTC")
     )
+    named = "said" if query.conversation_ids is None else "said of some"
     shift = connection.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'shift'").fetchone()[0]
-    return _Selection("".join(f" AND {one}" for one in conditions), tuple(values), is_rolled, shift)
+    has_usages = connection.execute("SELECT EXISTS (SELECT 1 FROM usage)").fetchone()[0] == 1
+    return _Selection("rolled" if is_rolled else named, values, shift, has_usages)
 
 
-def _figures(connection: sqlite3.Connection, selection: _Selection, span: Span) -> Figures:
-    tables = selection.tables(span)
-    table, values = tables["sums"]
-    query = f"SELECT 0, {_CURRENCY}, {_SUMS} FROM {table} GROUP BY currency"  # noqa: S608
-    sums = _by_key(connection.execute(query, values)).get(0)
-    if sums is None:
-        return Figures()
-    table, values = tables["users"]
-    query = f"SELECT count(DISTINCT user) FROM (SELECT user FROM {table}) WHERE user != ?"  # noqa: S608
-    users = connection.execute(query, (*values, _nobody(connection))).fetchone()[0]
-    return sums.figures(users, _latencies(connection, tables["latency"], "0").get(0, {}))
+def _listed(values: Iterable[str] | None) -> str | None:
+    return None if values is None else json.dumps(sorted(values))
 
 
-def _groups(connection: sqlite3.Connection, selection: _Selection, span: Span, by: str) -> list[Group]:
-    tables = selection.tables(span)
-    table, values = tables["users" if by == "user" else "sums"]
-    query = f"SELECT {by}, {_CURRENCY}, {_SUMS} FROM {table} GROUP BY {by}, currency"  # noqa: S608
-    sums = _by_key(connection.execute(query, values))
-    table, values = tables["users"]
-    inner = f"SELECT {by} AS key, user FROM {table}"  # noqa: S608
-    query = f"SELECT key, count(DISTINCT user) FROM ({inner}) WHERE user != ? GROUP BY key"  # noqa: S608
-    users = dict(connection.execute(query, (*values, _nobody(connection))).fetchall())
-    classes = {} if by == "user" else _latencies(connection, tables["latency"], by)
+def _groups(connection: sqlite3.Connection, found: Mapping[int, Figures]) -> list[Group]:
     names: dict[int, str] = dict(
         connection.execute(
             "SELECT id, text FROM name WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(sums)),),
+            (json.dumps(list(found)),),
         ).fetchall()
     )
-    order = sorted(sums, key=lambda key: (-sums[key].values[0], names[key]))[:MOST_GROUPS]
-    return [Group(names[key], sums[key].figures(users.get(key, 0), classes.get(key, {}))) for key in order]
+    order = sorted(found, key=lambda key: (-found[key].messages, names[key]))[:MOST_GROUPS]
+    return [Group(names[key], found[key]) for key in order]
 
 
 @dataclass(slots=True)
@@ -201,20 +224,6 @@ def _by_key(rows: Iterable[Sequence[object]]) -> dict[int, _Sums]:
         if currency:
             sums.cost[str(currency)] = to_decimal(counts[-2], counts[-1])
     return found
-
-
-def _latencies(connection: sqlite3.Connection, table: _Table, key: str) -> dict[int, dict[int, int]]:
-    found: dict[int, dict[int, int]] = {}
-    inner = f"SELECT {key} AS key, class, messages FROM {table[0]}"  # noqa: S608
-    query = f"SELECT key, class, sum(messages) FROM ({inner}) WHERE class > 0 GROUP BY key, class"  # noqa: S608
-    for group, number, count in connection.execute(query, table[1]):
-        found.setdefault(group, {})[number] = count
-    return found
-
-
-def _nobody(connection: sqlite3.Connection) -> int:
-    found = connection.execute("SELECT id FROM name WHERE text = ''").fetchone()
-    return int(found[0]) if found else -1
 
 
 def _lived(connection: sqlite3.Connection, span: Span) -> Span:

@@ -6,9 +6,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
+from weft.archive.index.token import FACET
+
 Property = Literal["app", "user", "org", "model", "source", "status", "rating", "conversation", "error"]
 
-EVERY = "xall"
+EVERY = FACET
 """The word that every message has."""
 _LETTERS: dict[Property, str] = {
     "app": "a",
@@ -27,4 +29,4 @@ _LETTERS: dict[Property, str] = {
 def facet(name: Property, value: str) -> str:
     """The word for this property and value; a hash, since a value may hold signs at which words are cut."""
     digest = blake2b(value.encode("utf-8", "replace"), digest_size=10).hexdigest()
-    return f"x{_LETTERS[name]}{digest}"
+    return f"{FACET}{_LETTERS[name]}{digest}"

@@ -106,7 +106,8 @@ class Statistics:
     totals: Figures
     by: str | None = None
     groups: Sequence[Group] = ()
-    """Periods in order, without empty ones; others by messages, most first."""
+    """Periods in order, without empty ones; others by messages, most first. A message may be in
+    several groups by model, so their messages may be more than those of the totals."""
     zone: str = "UTC"
     """Time zone of the periods."""
     days_behind: int = 0

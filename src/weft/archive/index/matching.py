@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from weft.archive.index.expression import And, Expression, Has, Not, Or, Text
 from weft.archive.index.facet import EVERY, facet
 from weft.archive.index.parser import rating
-from weft.archive.index.token import split_words
+from weft.archive.index.token import cutter, split_words
 from weft.archive.query import Query
 from weft.errors import InvalidRequestError
 
@@ -40,19 +40,29 @@ def restrict(expression: Expression, query: Query) -> Expression:
     return And(tuple(parts))
 
 
-def render_match(expression: Expression) -> str:
-    """The expression as SQLite's full-text search takes it."""
+Endings = Callable[[str], Sequence[str]]
+"""The words of the index that begin so, or none when there are too many to name."""
+
+
+def render_match(expression: Expression, endings: Endings | None = None) -> str:
+    """The expression as SQLite's full-text search takes it.
+
+    Args:
+        endings: To name the words that a beginning stands for: SQLite then finds the newest matches without
+            looking at all of them, which it does for a beginning.
+    """
     if isinstance(expression, Text):
-        return _text(expression)
+        return _text(expression, endings)
     if isinstance(expression, Has):
         return _word(facet(expression.name, expression.value))
     if isinstance(expression, Not):
-        return f"({_word(EVERY)} NOT {render_match(expression.part)})"
+        return f"({_word(EVERY)} NOT {render_match(expression.part, endings)})"
     if isinstance(expression, Or):
-        return _joined(" OR ", map(render_match, expression.parts)) or f"({_word(EVERY)} NOT {_word(EVERY)})"
-    parts = list(_flat(expression))
-    wanted = [render_match(part) for part in parts if not isinstance(part, Not)]
-    unwanted = [render_match(part.part) for part in parts if isinstance(part, Not)]
+        parts = [render_match(part, endings) for part in expression.parts]
+        return _joined(" OR ", parts) or f"({_word(EVERY)} NOT {_word(EVERY)})"
+    flat = list(_flat(expression))
+    wanted = [render_match(part, endings) for part in flat if not isinstance(part, Not)]
+    unwanted = [render_match(part.part, endings) for part in flat if isinstance(part, Not)]
     found = _joined(" AND ", wanted) or _word(EVERY)
     return f"({found} NOT {_joined(' OR ', unwanted)})" if unwanted else found
 
@@ -71,15 +81,22 @@ def _joined(by: str, parts: Iterable[str]) -> str:
 
 
 def _word(word: str) -> str:
-    return f'(facets : "{word}")'
+    return f'"{word}"'
 
 
-def _text(text: Text) -> str:
-    words, is_beginning = split_words(text.text)
-    quoted = '"' + words.replace('"', '""') + '"'
-    star = "*" if is_beginning or text.is_prefix else ""
-    where = text.field or "{query answer name}"
-    return f"({where} : {quoted}{star})"
+def _text(text: Text, endings: Endings | None) -> str:
+    words, is_beginning = split_words(text.text, is_prefix=text.is_prefix)
+    found = _quoted(words) + ("*" if is_beginning else "")
+    if is_beginning and endings is not None:
+        *before, last = cutter().cut(words) or [""]
+        phrases = [_quoted(" ".join([*before, word])) for word in endings(last)]
+        found = _joined(" OR ", phrases) or found
+    # Our own words for properties are in no text, so without a field there is nothing to keep them out.
+    return f"({text.field} : {found})" if text.field else found
+
+
+def _quoted(words: str) -> str:
+    return '"' + words.replace('"', '""') + '"'
 
 
 def _any(field: str, parts: list[Expression]) -> Expression:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
@@ -15,15 +14,18 @@ from weft.archive.conversation import rating_of
 from weft.archive.index.facet import EVERY, facet
 from weft.archive.index.schema import MICROSECOND
 from weft.archive.index.token import split_text
-from weft.archive.json_text import decode
+from weft.archive.json_text import BadJsonError, decode
 from weft.archive.place import Day
 
 COST_PARTS = 10**12
 """Costs are exact to this part of a currency unit; what is finer is rounded half to even."""
 _LARGEST_COST = Decimal(10) ** 15
+MOST_TOKENS = 2**53
+"""Of one message; what claims more is taken for this."""
 RATINGS = {None: 0, "like": 1, "dislike": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = frozenset({"error", "failed"})
+_NOTHING: dict[str, object] = {}
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -45,6 +47,10 @@ class _Message(msgspec.Struct, frozen=True):
     metadata: object = None
     feedback: object = None
     feedbacks: object = None
+    workflow_run_id: object = None
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
 
 
 class _Conversation(msgspec.Struct, frozen=True):
@@ -56,8 +62,7 @@ class _Conversation(msgspec.Struct, frozen=True):
     model_config: object = None
 
 
-@dataclass(slots=True)
-class MessageRow:
+class MessageRow(msgspec.Struct, kw_only=True, gc=False):
     """What the index keeps of a message; texts are cut into words already."""
 
     number: int
@@ -84,6 +89,8 @@ class MessageRow:
     """Whole units, and parts of `COST_PARTS`."""
     latency: int
     """Microseconds; 0 when it was not measured."""
+    run: int | None
+    """`run_key` of the run that answered, for a message that does not name its model itself."""
 
 
 def iter_message_rows(data: bytes, day: Day, path: str) -> Iterator[MessageRow]:
@@ -93,29 +100,41 @@ def iter_message_rows(data: bytes, day: Day, path: str) -> Iterator[MessageRow]:
         BadJsonError: It is no conversation.
     """
     conversation = decode(data, _Conversation, path)
+    app = conversation.app_id
     organization = day.organization_id or ""
     default = _first_text(conversation.model_id) or _configured(conversation.model_config)
-    salt = msgspec.json.encode([conversation.app_id, organization, default])
-    head = [EVERY, facet("app", conversation.app_id), facet("conversation", conversation.conversation_id)]
-    if organization:
-        head.append(facet("org", organization))
-    words = " ".join(head)
+    salted = blake2b(msgspec.json.encode([app, organization, default]), digest_size=8)
+    head = _head(app, organization, conversation.conversation_id)
     for number, raw in enumerate(conversation.messages):
         title = conversation.name if number == 0 else ""
-        hashed = blake2b(salt, digest_size=8)
+        hashed = salted.copy()
         hashed.update(title.encode() if number == 0 else b"\xff")
         hashed.update(raw)
+        try:
+            message = _MESSAGE.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadJsonError(f"{path}: {error}") from error
         digest = int.from_bytes(hashed.digest()) >> 1
-        yield _row(decode(raw, _Message, path), conversation.app_id, default, number, title, digest, words)
+        yield _row(message, app, organization, default, number, title, digest, head)
 
 
 def _row(
-    message: _Message, app: str, default: str, number: int, title: str, digest: int, head: str
+    message: _Message,
+    app: str,
+    organization: str,
+    default: str,
+    number: int,
+    title: str,
+    digest: int,
+    head: str,
 ) -> MessageRow:
-    metadata = message.metadata if isinstance(message.metadata, dict) else {}
+    metadata = message.metadata if isinstance(message.metadata, dict) else _NOTHING
     usage = metadata.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    model = _first_text(message.model_id, message.model, metadata.get("model"), usage.get("model")) or default
+    if not isinstance(usage, dict):
+        usage = _NOTHING
+    model = message.model_id
+    if not isinstance(model, str) or not model:
+        model = _first_text(message.model, metadata.get("model"), usage.get("model")) or default
     user = message.from_end_user_id if isinstance(message.from_end_user_id, str) else ""
     price, currency = message.total_price, message.currency
     if price is None:
@@ -125,15 +144,7 @@ def _row(
     rated = None
     if message.feedback is not None or message.feedbacks is not None:
         rated = rating_of({"feedback": message.feedback, "feedbacks": message.feedbacks})
-    words = [head, facet("source", message.from_source), facet("status", status)]
-    for name, value in (
-        ("user", user),
-        ("model", model),
-        ("rating", rated),
-        ("error", "yes" if failed else ""),
-    ):
-        if value:
-            words.append(facet(name, value))
+    run = message.workflow_run_id
     return MessageRow(
         number=number,
         at=microseconds(message.created_at),
@@ -141,20 +152,49 @@ def _row(
         digest=digest,
         query=split_text(message.query),
         answer=split_text(message.answer),
-        name=split_text(title),
-        facets=" ".join(words),
+        name=split_text(title) if title else "",
+        facets=head + _properties(message.from_source, status, user, model, rated, failed),
         app=app,
         user=user,
         model=model,
         source=message.from_source,
-        currency=(str(currency) if currency else "USD") if price is not None else "",
+        currency=currency_of(currency) if price is not None else "",
         failed=failed,
         rating=RATINGS[rated],
-        message_tokens=min(message.message_tokens, 2**53),
-        answer_tokens=min(message.answer_tokens, 2**53),
-        cost=_cost(str(price)) if price is not None else (0, 0),
+        message_tokens=min(message.message_tokens, MOST_TOKENS),
+        answer_tokens=min(message.answer_tokens, MOST_TOKENS),
+        cost=cost_of(str(price)) if price is not None else (0, 0),
         latency=_latency(message.provider_response_latency),
+        run=run_key(organization, run) if not model and isinstance(run, str) and run else None,
     )
+
+
+@lru_cache(maxsize=16)
+def _head(app: str, organization: str, conversation: str) -> str:
+    words = [EVERY, facet("app", app), facet("conversation", conversation)]
+    if organization:
+        words.append(facet("org", organization))
+    return " ".join(words)
+
+
+@lru_cache(maxsize=1 << 14)
+def _properties(source: str, status: str, user: str, model: str, rated: str | None, failed: bool) -> str:
+    words = ["", facet("source", source), facet("status", status)]
+    if user:
+        words.append(facet("user", user))
+    if model:
+        words.append(facet("model", model))
+    if rated:
+        words.append(facet("rating", rated))
+    if failed:
+        words.append(facet("error", "yes"))
+    return " ".join(words)
+
+
+def run_key(organization: str, id: str) -> int:
+    """The number that a run has in the index: 63 bits of a hash."""
+    hashed = blake2b(f"{organization}\n{id}".encode("utf-8", "replace"), digest_size=8)
+    return int.from_bytes(hashed.digest()) >> 1
 
 
 def microseconds(text: str) -> int:
@@ -164,7 +204,8 @@ def microseconds(text: str) -> int:
 
 def to_microseconds(instant: datetime) -> int:
     """An aware instant as microseconds since 1970."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * MICROSECOND + since.microseconds
 
 
 def from_microseconds(at: int) -> datetime:
@@ -180,8 +221,14 @@ def to_decimal(whole: int, part: int) -> Decimal:
     return whole_digits if digits == whole_digits else digits.normalize()
 
 
+def currency_of(value: object) -> str:
+    """The currency of a price; it is dollars unless something else is said."""
+    return str(value) if value else "USD"
+
+
 @lru_cache(maxsize=4096)
-def _cost(text: str) -> tuple[int, int]:
+def cost_of(text: str) -> tuple[int, int]:
+    """A price as whole units and parts of `COST_PARTS`; nothing for what is no price."""
     try:
         amount = Decimal(text)
     except InvalidOperation:

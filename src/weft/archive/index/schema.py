@@ -6,10 +6,13 @@ message's row number grows with its instant, which is why the newest matches com
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+from weft.archive.index.token import AFTER_OWN, FACET, TOKENIZER
+
+VERSION = 2
 """Of the tables; a file of another version is made anew."""
 FILE = "search.db"
 WAIT_SECONDS = 30.0
@@ -32,9 +35,18 @@ CREATE TABLE message (
     source INTEGER NOT NULL, currency INTEGER NOT NULL, failed INTEGER NOT NULL, rating INTEGER NOT NULL,
     message_tokens INTEGER NOT NULL, answer_tokens INTEGER NOT NULL,
     cost_whole INTEGER NOT NULL, cost_part INTEGER NOT NULL, latency INTEGER NOT NULL,
-    latency_class INTEGER NOT NULL
+    latency_class INTEGER NOT NULL, run INTEGER
 );
 CREATE TABLE tombstone (id INTEGER PRIMARY KEY);
+CREATE TABLE word (text TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE run (
+    day INTEGER NOT NULL, key INTEGER NOT NULL, hash INTEGER NOT NULL, PRIMARY KEY (day, key)
+) WITHOUT ROWID;
+CREATE TABLE usage (
+    run INTEGER NOT NULL, model INTEGER NOT NULL, currency INTEGER NOT NULL, is_first INTEGER NOT NULL,
+    message_tokens INTEGER NOT NULL, answer_tokens INTEGER NOT NULL,
+    cost_whole INTEGER NOT NULL, cost_part INTEGER NOT NULL, PRIMARY KEY (run, model, currency)
+) WITHOUT ROWID;
 CREATE TABLE rollup (
     day INTEGER NOT NULL, org INTEGER NOT NULL, app INTEGER NOT NULL, model INTEGER NOT NULL,
     source INTEGER NOT NULL, currency INTEGER NOT NULL, {sums},
@@ -55,10 +67,26 @@ CREATE TABLE latency_block (
     source INTEGER NOT NULL, class INTEGER NOT NULL, messages INTEGER NOT NULL,
     PRIMARY KEY (block, org, app, model, source, class)
 ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(
-    query, answer, name, facets, content='', tokenize='unicode61 remove_diacritics 2'
-);
+CREATE VIRTUAL TABLE words USING fts5(query, answer, name, facets, content='', tokenize='{tokenizer}');
+CREATE VIEW spent AS SELECT
+    m.id, m.at, m.conversation, m.org, m.app, coalesce(u.model, m.model) AS model, m.source,
+    coalesce(u.currency, m.currency) AS currency, m.user, coalesce(u.is_first, 1) AS messages,
+    m.number = 0 AND coalesce(u.is_first, 1) AS conversations,
+    coalesce(u.message_tokens, m.message_tokens) AS message_tokens,
+    coalesce(u.answer_tokens, m.answer_tokens) AS answer_tokens,
+    m.failed AND coalesce(u.is_first, 1) AS errors, m.rating,
+    m.rating = 1 AND coalesce(u.is_first, 1) AS likes, m.rating = 2 AND coalesce(u.is_first, 1) AS dislikes,
+    coalesce(u.cost_whole, m.cost_whole) AS cost_whole, coalesce(u.cost_part, m.cost_part) AS cost_part,
+    iif(coalesce(u.is_first, 1), m.latency_class, 0) AS class
+FROM message m LEFT JOIN usage u ON u.run = m.run;
+CREATE VIEW said AS SELECT
+    id, at, conversation, org, app, model, source, currency, user, 1 AS messages, number = 0 AS conversations,
+    message_tokens, answer_tokens, failed AS errors, rating, rating = 1 AS likes, rating = 2 AS dislikes,
+    cost_whole, cost_part, latency_class AS class
+FROM message;
 """
+"""`said` has a row for each message; `spent` has one for each model and currency that its run used, where
+that is known, and counts it once for each model."""
 SUMS = (
     "messages",
     "conversations",
@@ -78,11 +106,17 @@ CREATE INDEX message_conversation ON message (conversation, number);
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file."""
     sums = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
-    connection.executescript(TABLES.format(sums=sums))
+    connection.executescript(TABLES.format(sums=sums, tokenizer=TOKENIZER))
 
 
 def finish(connection: sqlite3.Connection) -> None:
-    """Make the indexes, and mark the file as whole."""
+    """Bring the parts of the full-text index together, note its words, and mark the file as whole."""
+    connection.execute("INSERT INTO words(words) VALUES ('optimize')")
+    for setting in (("automerge", 4), ("crisismerge", 16), ("hashsize", 1024 * 1024)):
+        connection.execute("INSERT INTO words(words, rank) VALUES (?, ?)", setting)
+    connection.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row)")
+    connection.execute("INSERT INTO word SELECT term FROM vocabulary WHERE term < ?", (FACET,))
+    connection.execute("INSERT INTO word SELECT term FROM vocabulary WHERE term >= ?", (AFTER_OWN,))
     connection.executescript(INDEXES)
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -94,6 +128,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         sqlite3.OperationalError: It is not there.
     """
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    if read_only and not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK):
+        uri += "&immutable=1"  # a file in WAL mode is else only read where others could be made beside it
     connection = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
     )
@@ -110,9 +146,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def connect_bulk(path: Path) -> sqlite3.Connection:
     """Make a file that nobody reads before it is whole, and that is thrown away when it is not."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+    # What is deleted need not be written over: there was nothing in the file before.
+    for setting in (
+        *("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "secure_delete = OFF"),
+        *("cache_size = -65536", "temp_store = MEMORY"),
+    ):
         connection.execute(f"PRAGMA {setting}")
-    connection.execute("PRAGMA cache_size = -65536")
     create(connection)
     # Parts are written once and merged once, at the end.
     for name, value in (("automerge", 0), ("crisismerge", 1900), ("hashsize", 48 * 1024 * 1024)):

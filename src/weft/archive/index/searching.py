@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Literal, cast
 
 import msgspec
@@ -35,21 +36,27 @@ _LATEST = 2**62
 _WEIGHTS = "bm25(words, 2.0, 1.0, 3.0, 0.0)"
 """A word in a title or a question says more than one in an answer."""
 
-_COLUMNS = """m.id, m.at, m.number, m.message_id, c.day, c.conversation_id, c.file, c.sha256,
-    c.packed_sha256, a.text, u.text, m.rating"""
-_JOINED = """JOIN conversation c ON c.id = m.conversation
-    JOIN name a ON a.id = m.app JOIN name u ON u.id = m.user"""
-_NEWEST = f"""SELECT {_COLUMNS}, NULL
-    FROM words CROSS JOIN message m ON m.id = words.rowid {_JOINED}
-    WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? AND m.at BETWEEN ? AND ?
-    ORDER BY words.rowid DESC LIMIT ?"""  # noqa: S608 - our own names only
-_RANKED = f"""SELECT {_COLUMNS}, -f.score
+MOST_ENDINGS = 4000
+"""Words that a beginning may stand for; with more, all that match are looked at."""
+_LAST_CHARACTER = chr(0x10FFFF)
+# A word in a title or a question says more than one in an answer.
+_FOUND = {
+    "newest": """SELECT m.id, m.at, m.number, m.message_id, c.day, c.conversation_id, c.file, c.sha256,
+        c.packed_sha256, a.text, u.text, m.rating, NULL
+    FROM words CROSS JOIN message m ON m.id = words.rowid
+    JOIN conversation c ON c.id = m.conversation JOIN name a ON a.id = m.app JOIN name u ON u.id = m.user
+    WHERE words MATCH :match AND words.rowid BETWEEN :low AND :high AND m.at BETWEEN :start AND :end
+    ORDER BY words.rowid DESC LIMIT :limit""",
+    "relevance": """SELECT m.id, m.at, m.number, m.message_id, c.day, c.conversation_id, c.file, c.sha256,
+        c.packed_sha256, a.text, u.text, m.rating, -f.score
     FROM (
-        SELECT rowid AS id, {_WEIGHTS} AS score FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?
-        ORDER BY rowid DESC LIMIT {MOST_RANKED}
+        SELECT rowid AS id, bm25(words, 2.0, 1.0, 3.0, 0.0) AS score FROM words
+        WHERE words MATCH :match AND rowid BETWEEN :low AND :high ORDER BY rowid DESC LIMIT :ranked
     ) f
-    CROSS JOIN message m ON m.id = f.id {_JOINED}
-    WHERE m.at BETWEEN ? AND ? ORDER BY f.score, f.id DESC LIMIT ? OFFSET ?"""  # noqa: S608 - our own names
+    CROSS JOIN message m ON m.id = f.id
+    JOIN conversation c ON c.id = m.conversation JOIN name a ON a.id = m.app JOIN name u ON u.id = m.user
+    WHERE m.at BETWEEN :start AND :end ORDER BY f.score, f.id DESC LIMIT :limit OFFSET :offset""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    expression: Expression
     match: str
     texts: tuple[Text, ...]
     start: int
@@ -142,7 +150,7 @@ def plan(text: str, query: Query | None, order: Order) -> _Plan:
     match = render_match(expression)
     start, end = _bounds(search, chosen)
     fingerprint = digest(f"{order} {start} {end} {match}".encode())[:16]
-    return _Plan(match, search.texts, start, end, order, fingerprint)
+    return _Plan(expression, match, search.texts, start, end, order, fingerprint)
 
 
 def find_page(
@@ -160,19 +168,29 @@ def find_page(
     low, high = first_row(wanted.start), min(first_row(wanted.end) + shift, _LATEST)
     if token is not None:
         high = min(high, token.row)
-    bounds = (wanted.match, low, high, wanted.start, wanted.end)
+    values = {"match": wanted.match, "low": low, "high": high, "start": wanted.start, "end": wanted.end}
     if wanted.order == "newest":
-        rows = connection.execute(_NEWEST, (*bounds, limit + 1)).fetchall()
+        values["match"] = render_match(wanted.expression, partial(_endings, connection))
+        rows = connection.execute(_FOUND["newest"], {**values, "limit": limit + 1}).fetchall()
         following = _Cursor(wanted.fingerprint, rows[limit - 1][0] - 1, 0) if len(rows) > limit else None
     else:
         offset = token.offset if token is not None else 0
-        rows = connection.execute(_RANKED, (*bounds, limit + 1, offset)).fetchall()
+        values |= {"limit": limit + 1, "offset": offset, "ranked": MOST_RANKED}
+        rows = connection.execute(_FOUND["relevance"], values).fetchall()
         if token is None and len(rows) > limit:
             newest = connection.execute("SELECT max(id) FROM message").fetchone()[0]
             high = min(high, newest)
         following = _Cursor(wanted.fingerprint, high, offset + limit) if len(rows) > limit else None
     token_text = None if following is None else base64.urlsafe_b64encode(encode(following)).decode()
     return rows[:limit], token_text
+
+
+def _endings(connection: sqlite3.Connection, beginning: str) -> list[str]:
+    found = connection.execute(
+        "SELECT text FROM word WHERE text BETWEEN ? AND ? LIMIT ?",
+        (beginning, beginning + _LAST_CHARACTER, MOST_ENDINGS + 1),
+    ).fetchall()
+    return [] if len(found) > MOST_ENDINGS or not beginning else [word for (word,) in found]
 
 
 def make_hits(

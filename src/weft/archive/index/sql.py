@@ -119,7 +119,7 @@ def _prepare(connection: Any, files: Sequence[Path]) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     if files:
         connection.execute(f"SET allowed_paths = [{names}]")
-        connection.execute(f"CREATE VIEW messages AS SELECT * FROM read_parquet([{names}])")  # noqa: S608 - quoted
+        connection.read_parquet([str(path.absolute()) for path in files]).create_view("messages")
     else:
         connection.execute("CREATE TABLE messages (conversation_id VARCHAR, message_id VARCHAR)")
     # From here on nothing else can be opened, and this cannot be undone.

@@ -1,17 +1,21 @@
 """How text is cut into words for the index, the same for what is stored and for what is asked.
 
 SQLite's tokenizer ``unicode61`` cuts where spaces and signs are, folds case and takes diacritics off.
-Chinese, Japanese and Korean have no such cuts, so each run of their characters becomes its overlapping pairs
-and its last character: four characters ``ABCD`` are stored as ``AB BC CD D``. Every character thus begins
-exactly one stored word, so that a single character can be asked for as a beginning of words.
+Chinese, Japanese and Korean have no such cuts, so each of their characters is a word, and a mark stands at
+the end of each run of them: four characters ``ABCD`` are stored as ``A B C D`` and the mark. Any part of a
+run is thus found as a phrase, and never across the end of one.
 """
 
 from __future__ import annotations
 
 import re
+import sqlite3
+import threading
 import unicodedata
-from operator import add
+from collections.abc import Iterable
 
+TOKENIZER = "unicode61 remove_diacritics 2"
+"""Of every full-text table here."""
 # Letters of these scripts as the Unicode tables inside SQLite know them.
 _CJK = (
     "\u1100-\u11ff\u3005-\u3007\u3031-\u3035\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
@@ -21,6 +25,17 @@ _CJK = (
 )
 _RUN = re.compile(f"[{_CJK}]+")
 _RUN_AT_END = re.compile(f"[{_CJK}]+$")
+_SIGNS_AT_END = re.compile(r"[\W_]+$")
+# Two characters for private use, which SQLite takes for letters: no text holds them once it is split, so
+# what is written with them can only be found by ourselves.
+FACET = "\uf5e2"
+"""Begins the words that stand for properties."""
+END = "\uf5e3"
+"""The word at the end of a run of Chinese, Japanese or Korean characters."""
+AFTER_OWN = "\uf5e4"
+"""Our own words are those from `FACET` up to this one."""
+_SPACES = {0: " ", ord(FACET): " ", ord(END): " "}
+# SQLite would take a zero for the end.
 
 
 def compose(text: str) -> str:
@@ -29,30 +44,31 @@ def compose(text: str) -> str:
 
 
 def split_text(text: str) -> str:
-    """The text with pairs in place of runs of Chinese, Japanese and Korean characters."""
-    if "\0" in text:
-        text = text.replace("\0", " ")  # SQLite would take it for the end
-    return text if text.isascii() else _RUN.sub(_pairs, compose(text))
+    """The text as it is stored: spaces between Chinese, Japanese and Korean characters, marks behind them."""
+    if "\0" in text or (not text.isascii() and (FACET in text or END in text)):
+        text = text.translate(_SPACES)
+    return text if text.isascii() else _RUN.sub(_characters, compose(text))
 
 
-def split_words(text: str) -> tuple[str, bool]:
+def split_words(text: str, *, is_prefix: bool = False) -> tuple[str, bool]:
     """What to look for to find this text as a part of a text.
 
+    Args:
+        is_prefix: The last word may go on.
+
     Returns:
-        The words, and whether the last is only the beginning of one: a single character at the end.
+        The words, and whether the last is the beginning of a word; a single character never is.
     """
     if text.isascii():
-        return text, False
+        return text, is_prefix
+    if is_prefix:
+        text = _SIGNS_AT_END.sub("", text)
     whole = compose(text)
     found = _RUN_AT_END.search(whole)
     if found is None:
-        return split_text(whole), False
-    # The run may go on in what is searched, so its last character is not asked for alone.
-    before = split_text(whole[: found.start()])
-    run = found[0]
-    if len(run) == 1:
-        return f"{before} {run}", True
-    return f"{before} {' '.join(_two(run))}", False
+        return split_text(whole), is_prefix
+    # The run may go on in what is searched, so its end is not asked for.
+    return f"{split_text(whole[: found.start()])} {' '.join(found[0])}", False
 
 
 def has_words(text: str) -> bool:
@@ -61,16 +77,48 @@ def has_words(text: str) -> bool:
 
 
 def is_cjk(character: str) -> bool:
-    """Whether this character is stored in pairs."""
+    """Whether this character is a word of its own."""
     return _RUN.fullmatch(character) is not None
 
 
-def _pairs(found: re.Match[str]) -> str:
-    run = found[0]
-    if len(run) == 1:
-        return f" {run} "
-    return f" {' '.join(_two(run))} {run[-1]} "
+def _characters(found: re.Match[str]) -> str:
+    return f" {' '.join(found[0])} {END} "
 
 
-def _two(run: str) -> list[str]:
-    return list(map(add, run, run[1:]))
+class Cutter:
+    """SQLite's own tokenizer, to know which words it makes of a text; one for each thread (`cutter`)."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.execute(
+            f"CREATE VIRTUAL TABLE given USING fts5(text, content='', tokenize='{TOKENIZER}')"
+        )
+        self._connection.execute("CREATE VIRTUAL TABLE word USING fts5vocab(given, row)")
+        self._connection.execute("CREATE VIRTUAL TABLE place USING fts5vocab(given, instance)")
+
+    def words(self, texts: Iterable[str]) -> list[str]:
+        """The different words of these texts, in order of their bytes."""
+        return self._ask("SELECT term FROM word", texts)
+
+    def cut(self, text: str) -> list[str]:
+        """The words of a text, one after the other."""
+        return self._ask("SELECT term FROM place ORDER BY offset", [text])
+
+    def _ask(self, question: str, texts: Iterable[str]) -> list[str]:
+        self._connection.execute("BEGIN")
+        try:
+            self._connection.executemany("INSERT INTO given(text) VALUES (?)", ((text,) for text in texts))
+            return [word for (word,) in self._connection.execute(question)]
+        finally:
+            self._connection.execute("ROLLBACK")
+
+
+_local = threading.local()
+
+
+def cutter() -> Cutter:
+    """This thread's `Cutter`."""
+    known: Cutter | None = getattr(_local, "cutter", None)
+    if known is None:
+        known = _local.cutter = Cutter()
+    return known

@@ -10,7 +10,9 @@ from datetime import date
 import msgspec
 
 from weft.archive.index.message_row import MessageRow
-from weft.archive.index.schema import MICROSECOND, SUMS, first_row, last_row_of_second
+from weft.archive.index.run_usage import Usages
+from weft.archive.index.schema import MICROSECOND, first_row, last_row_of_second
+from weft.archive.index.token import AFTER_OWN, FACET, cutter
 from weft.archive.manifest import Entry
 from weft.archive.place import Day
 
@@ -20,28 +22,72 @@ BLOCK = 32
 PROBES = 32
 """Neighbouring row numbers that are tried before the end of the second is."""
 NAMES_IN_MEMORY = 100_000
-# A batch is given as one JSON text: SQLite then works through it without Python, which reads the next
-# conversations in the meantime.
-_ROW = f"INSERT INTO message SELECT {', '.join(f'value ->> {n}' for n in range(20))} FROM json_each(?)"  # noqa: S608 - numbers only
-_TEXT = """INSERT INTO words (rowid, query, answer, name, facets)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)"""
-
-_TOTALS = (
-    "count(*), sum(number = 0), sum(message_tokens), sum(answer_tokens), sum(failed), sum(rating = 1), "
-    "sum(rating = 2), sum(cost_whole), sum(cost_part)"
+MOST_UNNOTED = 5_000
+"""Texts that are cut into words at once."""
+_ROW = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_TEXT = "INSERT INTO words (rowid, query, answer, name, facets) VALUES (?,?,?,?,?)"
+_SUMS = (
+    """INSERT INTO user_rollup
+    SELECT at / :day, org, app, model, source, currency, user, count(*), sum(number = 0), sum(message_tokens),
+        sum(answer_tokens), sum(failed), sum(rating = 1), sum(rating = 2), sum(cost_whole), sum(cost_part)
+    FROM message WHERE id BETWEEN :low AND :high AND at BETWEEN :start AND :end
+    GROUP BY 1, 2, 3, 4, 5, 6, 7""",
+    """INSERT INTO rollup
+    SELECT day, org, app, model, source, currency, sum(messages), sum(conversations), sum(message_tokens),
+        sum(answer_tokens), sum(errors), sum(likes), sum(dislikes), sum(cost_whole), sum(cost_part)
+    FROM user_rollup WHERE day BETWEEN :first AND :last GROUP BY 1, 2, 3, 4, 5, 6""",
+    """INSERT INTO latency SELECT at / :day, org, app, model, source, latency_class, count(*) FROM message
+    WHERE id BETWEEN :low AND :high AND at BETWEEN :start AND :end AND latency > 0
+    GROUP BY 1, 2, 3, 4, 5, 6""",
 )
+_BLOCK = """INSERT INTO latency_block SELECT day / :block, org, app, model, source, class, sum(messages)
+    FROM latency WHERE day BETWEEN :first AND :last GROUP BY 1, 2, 3, 4, 5, 6"""
+_UNSUM = (
+    "DELETE FROM rollup WHERE day = ?",
+    "DELETE FROM user_rollup WHERE day = ?",
+    "DELETE FROM latency WHERE day = ?",
+)
+_TAKEN = (
+    "SELECT id FROM message WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT id FROM tombstone WHERE id IN (SELECT value FROM json_each(?))",
+)
+_ALL_DAYS = (-(2**21), 2**21)
 CLASSES_PER_STEP = 20.0
 """Latencies fall into classes, each e^(1/20) times, or 5 per cent, above the one before."""
 LATENCY_ERROR = 0.026
 """What a percentile that comes from classes may be off, as a share of it."""
 
 
-class RowWriter:
-    """Writes rows; knows which days' sums have to be made again."""
+class _Names(dict[str, int]):
+    """The numbers of names; a new one is given a number."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._names: dict[str, int] = {}
+
+    def __missing__(self, text: str) -> int:
+        find = "SELECT id FROM name WHERE text = ?"
+        found = self._connection.execute(find, (text,)).fetchone()
+        if found is None:
+            self._connection.execute("INSERT INTO name (text) VALUES (?)", (text,))
+            found = self._connection.execute(find, (text,)).fetchone()
+        if len(self) >= NAMES_IN_MEMORY:
+            self.clear()
+        self[text] = number = int(found[0])
+        return number
+
+
+class RowWriter:
+    """Writes rows; knows which days' sums have to be made again.
+
+    Args:
+        notes_words: Add to the table of words as well; a file that is made anew gets it at the end.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, notes_words: bool = True) -> None:
+        self._connection = connection
+        self._notes_words = notes_words
+        self._unnoted: list[str] = []
+        self._names = _Names(connection)
         self.days: set[int] = set()
         """Days since 1970 whose messages changed."""
         found = connection.execute("SELECT value FROM meta WHERE key = 'shift'").fetchone()
@@ -53,42 +99,50 @@ class RowWriter:
         Returns:
             Its number in the index; the same as before when it was there.
         """
-        values = (entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id)
         found = self._connection.execute(
             "UPDATE conversation SET file = ?, sha256 = ?, packed_sha256 = ?, messages = ?"
             " WHERE day = ? AND conversation_id = ? RETURNING id",
-            values,
+            (entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id),
         ).fetchall()
-        if found:
-            return int(found[0][0])
+        return int(found[0][0]) if found else self.add_conversation(day, entry, messages)
+
+    def add_conversation(self, day: Day, entry: Entry, messages: int) -> int:
+        """Note a conversation that is not there.
+
+        Returns:
+            Its number in the index.
+        """
         cursor = self._connection.execute(
             "INSERT INTO conversation (file, sha256, packed_sha256, messages, day, conversation_id)"
             " VALUES (?,?,?,?,?,?)",
-            values,
+            (entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id),
         )
         return int(cursor.lastrowid or 0)
 
-    def put_new(self, batch: Sequence[tuple[Day, Entry, Sequence[MessageRow]]]) -> int:
-        """Add conversations that were never there, with their messages.
+    def known_runs(self, day: Day) -> dict[int, int]:
+        """The runs of a day that are in the index: `run_key` to the hash of the file."""
+        query = "SELECT key, hash FROM run WHERE day = (SELECT id FROM name WHERE text = ?)"
+        return dict(self._connection.execute(query, (day.path,)).fetchall())
 
-        Returns:
-            The number of messages.
-        """
-        first = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM conversation").fetchone()[0]
-        self._connection.executemany(
-            "INSERT INTO conversation VALUES (?,?,?,?,?,?,?)",
-            [
-                (id, day.path, entry.id, entry.file, entry.sha256, entry.packed_sha256, len(rows))
-                for id, (day, entry, rows) in enumerate(batch, first)
-            ],
-        )
-        found = [
-            (id, day.organization_id or "", row)
-            for id, (day, _, rows) in enumerate(batch, first)
-            for row in rows
-        ]
-        self.add(found)
-        return len(found)
+    def put_run(self, day: Day, key: int, hash: int, usages: Usages) -> None:
+        """Note a run, and what it used."""
+        self.remove_run(day, key)
+        self._connection.execute("INSERT INTO run VALUES (?,?,?)", (self._names[day.path], key, hash))
+        counted: set[str] = set()
+        for (model, currency), usage in usages.items():
+            self._connection.execute(
+                "INSERT INTO usage VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    *(key, self._names[model], self._names[currency], int(model not in counted)),
+                    *(usage.message_tokens, usage.answer_tokens, *usage.split_cost),
+                ),
+            )
+            counted.add(model)
+
+    def remove_run(self, day: Day, key: int) -> None:
+        """Take a run out."""
+        self._connection.execute("DELETE FROM run WHERE day = ? AND key = ?", (self._names[day.path], key))
+        self._connection.execute("DELETE FROM usage WHERE run = ?", (key,))
 
     def replace(self, conversation: int, organization: str, rows: Sequence[MessageRow]) -> int:
         """Make these the rows of a conversation; rows that are the same as before stay.
@@ -115,27 +169,40 @@ class RowWriter:
         self.add([(conversation, organization, row) for row in added])
         return len(added)
 
-    def add(self, rows: Sequence[tuple[int, str, MessageRow]]) -> None:
+    def add(self, rows: Iterable[tuple[int, str, MessageRow]]) -> None:
         """Add messages, each with its conversation's number and its organisation."""
-        ordered = sorted(rows, key=lambda item: item[2].at)
+        ordered = sorted(rows, key=_instant)
         numbers = self._allocate([row.at for _, _, row in ordered])
         messages, texts = [], []
-        name = self._name
+        names, days = self._names, self.days
         for id, (conversation, organization, row) in zip(numbers, ordered, strict=True):
-            self.days.add(row.at // DAY)
-            messages.append(
-                (
-                    *(id, conversation, row.number, row.at, row.message_id, row.digest, name(organization)),
-                    *(name(row.app), name(row.user), name(row.model), name(row.source), name(row.currency)),
-                    *(int(row.failed), row.rating, row.message_tokens, row.answer_tokens, *row.cost),
-                    *(row.latency, latency_class(row.latency)),
-                )
-            )
+            at, latency = row.at, row.latency
+            days.add(at // DAY)
+            # fmt: off
+            messages.append((
+                id, conversation, row.number, at, row.message_id, row.digest, names[organization],
+                names[row.app], names[row.user], names[row.model], names[row.source], names[row.currency],
+                row.failed, row.rating, row.message_tokens, row.answer_tokens, row.cost[0], row.cost[1],
+                latency, latency_class(latency), row.run,
+            ))
+            # fmt: on
             texts.append((id, row.query, row.answer, row.name, row.facets))
         # Rising row numbers: the full-text index writes a part of its own whenever they fall.
-        texts.sort(key=lambda item: item[0])
-        self._connection.execute(_ROW, (_encode(messages),))
-        self._connection.execute(_TEXT, (_encode(texts),))
+        texts.sort(key=_first)
+        self._connection.executemany(_ROW, messages)
+        self._connection.executemany(_TEXT, texts)
+        if self._notes_words:
+            self._unnoted += [text for _, *fields, _ in texts for text in fields if text]
+            if len(self._unnoted) >= MOST_UNNOTED:
+                self._note_words()
+
+    def _note_words(self) -> None:
+        words = cutter().words(self._unnoted)
+        self._unnoted.clear()
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO word VALUES (?)",
+            ((word,) for word in words if not FACET <= word < AFTER_OWN),
+        )
 
     def remove(self, conversation: int) -> None:
         """Take a conversation out with its messages."""
@@ -154,48 +221,29 @@ class RowWriter:
             self.days.add(at // DAY)
 
     def sum_up(self) -> None:
-        """Make the sums of the days that changed again."""
+        """Make the sums of the days that changed again, and note new words."""
+        if self._unnoted:
+            self._note_words()
         for day in sorted(self.days):
-            for table in ("rollup", "user_rollup", "latency"):
-                self._connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,))  # noqa: S608 - our own names
-            low = first_row(day * DAY)
-            high = first_row((day + 1) * DAY) + self._shift
-            where = f"id BETWEEN {low} AND {high} AND at BETWEEN {day * DAY} AND {(day + 1) * DAY - 1}"
-            sum_up(self._connection, where)
+            for statement in _UNSUM:
+                self._connection.execute(statement, (day,))
+            sum_up(self._connection, day, day, self._shift)
         for block in sorted({day // BLOCK for day in self.days}):
             self._connection.execute("DELETE FROM latency_block WHERE block = ?", (block,))
-            sum_up_blocks(self._connection, f"day BETWEEN {block * BLOCK} AND {block * BLOCK + BLOCK - 1}")
+            sum_up_blocks(self._connection, block * BLOCK, block * BLOCK + BLOCK - 1)
         self.note_shift()
 
-    def note_shift(self) -> None:
-        """Keep how far a row number may be off its instant."""
+    def note_shift(self) -> int:
+        """Keep how far a row number may be off its instant, and return it."""
         self.days.clear()
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('shift', ?)", (self._shift,))
-
-    def _name(self, text: str) -> int:
-        known = self._names.get(text)
-        if known is not None:
-            return known
-        find = "SELECT id FROM name WHERE text = ?"
-        found = self._connection.execute(find, (text,)).fetchone()
-        if found is None:
-            self._connection.execute("INSERT INTO name (text) VALUES (?)", (text,))
-            found = self._connection.execute(find, (text,)).fetchone()
-        if len(self._names) >= NAMES_IN_MEMORY:
-            self._names.clear()
-        self._names[text] = found[0]
-        return int(found[0])
+        return self._shift
 
     def _allocate(self, instants: Sequence[int]) -> list[int]:
         """A free row number for each instant; the instants rise."""
         wanted = [first_row(at) for at in instants]
-        taken: set[int] = set()
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
-            marks = ",".join("?" * len(some))
-            for table in ("message", "tombstone"):
-                query = f"SELECT id FROM {table} WHERE id IN ({marks})"  # noqa: S608 - question marks only
-                taken.update(id for (id,) in self._connection.execute(query, some))
+        some = msgspec.json.encode(wanted).decode()
+        taken = {id for query in _TAKEN for (id,) in self._connection.execute(query, (some,))}
         ends: dict[int, int] = {}
         found = []
         for row in wanted:
@@ -228,43 +276,36 @@ class RowWriter:
         return int(self._connection.execute(query, (row, last)).fetchone()[0])
 
 
-def sum_up(connection: sqlite3.Connection, where: str = "1") -> None:
-    """Make the sums of the messages that match, whose days have none.
+def sum_up(connection: sqlite3.Connection, first: int, last: int, shift: int) -> None:
+    """Make the sums of the days from `first` to `last`, which have none.
 
     Args:
-        where: Our own condition on messages; it may only choose whole days.
+        shift: How far a row number may be off its instant.
     """
-    by = f"at / {DAY}, org, app, model, source, currency, user"
-    connection.execute(
-        f"INSERT INTO user_rollup SELECT {by}, {_TOTALS} FROM message WHERE {where} GROUP BY {by}"  # noqa: S608
-    )
-    keys = "day, org, app, model, source, currency"
-    connection.execute(
-        f"INSERT INTO rollup SELECT {keys}, {', '.join(f'sum({name})' for name in SUMS)}"  # noqa: S608
-        f" FROM user_rollup WHERE day IN (SELECT DISTINCT at / {DAY} FROM message WHERE {where})"
-        f" GROUP BY {keys}"
-    )
-    keys = f"at / {DAY}, org, app, model, source"
-    connection.execute(
-        f"INSERT INTO latency SELECT {keys}, latency_class, count(*)"  # noqa: S608 - our own names and numbers
-        f" FROM message WHERE latency > 0 AND {where} GROUP BY {keys}, latency_class"
-    )
+    start, end = first * DAY, (last + 1) * DAY - 1
+    values = {"day": DAY, "first": first, "last": last, "start": start, "end": end}
+    values |= {"low": first_row(start), "high": first_row(end) + shift}
+    for statement in _SUMS:
+        connection.execute(statement, values)
 
 
-def sum_up_blocks(connection: sqlite3.Connection, where: str = "1") -> None:
-    """Bring the latencies of days together, for blocks that have none.
-
-    Args:
-        where: Our own condition on days; it may only choose whole blocks.
-    """
-    keys = f"day / {BLOCK}, org, app, model, source, class"
-    connection.execute(
-        f"INSERT INTO latency_block SELECT {keys}, sum(messages) FROM latency WHERE {where} GROUP BY {keys}"  # noqa: S608
-    )
+def sum_up_blocks(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Bring the latencies of days together, for the blocks of these days, which have none."""
+    connection.execute(_BLOCK, {"block": BLOCK, "first": first, "last": last})
 
 
-def _encode(rows: Sequence[Sequence[object]]) -> str:
-    return msgspec.json.encode(rows).decode()
+def sum_up_everything(connection: sqlite3.Connection, shift: int) -> None:
+    """Make all sums of a file that has none."""
+    sum_up(connection, *_ALL_DAYS, shift)
+    sum_up_blocks(connection, *_ALL_DAYS)
+
+
+def _instant(item: tuple[int, str, MessageRow]) -> int:
+    return item[2].at
+
+
+def _first(item: tuple[int, str, str, str, str]) -> int:
+    return item[0]
 
 
 def latency_class(latency: int) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from weft.archive.sources.app_key import AppKeySource
 from weft.archive.sources.console import ConsoleSource
+from weft.archive.sources.guarded import GuardedTransport
 from weft.archive.sources.own_store import StoreSource
 from weft.archive.sources.transport import AiohttpTransport
 
-__all__ = ["AiohttpTransport", "AppKeySource", "ConsoleSource", "StoreSource"]
+__all__ = ["AiohttpTransport", "AppKeySource", "ConsoleSource", "GuardedTransport", "StoreSource"]

@@ -7,18 +7,20 @@ cannot find is said in `SourceApp.limits`, and so in the report.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
 
 from weft import wire
+from weft.archive.json_text import content_digest
 from weft.archive.run_record import RunRecord
 from weft.archive.source import Loaded, SourceApp, SourceItem, SourcePage
+from weft.archive.sources.held import HeldRows
 from weft.archive.sources.newest_first import NumberedPage, iter_numbered
 from weft.archive.sources.pace import Pace
-from weft.archive.sources.row import conversation_of, run_of, version_of
+from weft.archive.sources.row import conversation_of, offers_of, run_of, version_of
 from weft.client import AsyncClient
 from weft.clock import Clock
 from weft.errors import InvalidRequestError, NotFoundError
@@ -43,7 +45,7 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: int | None = None
     """Unix seconds of the newest entry of the log that is done with."""
     feedback: str = ""
-    """The newest feedback that is done with, ISO 8601."""
+    """The newest opinion on an answer whose author is known, ISO 8601."""
     users: tuple[str, ...] = ()
     """Everybody who was found so far."""
 
@@ -88,8 +90,8 @@ class AppKeySource:
         self._organization_id = organization_id
         self._with_runs = with_runs
         self._pace = Pace(clock, concurrency, requests_per_second)
-        self._held: dict[str, wire.Conversation] = {}
-        self._logged: dict[str, wire.WorkflowLog] = {}
+        self._held: HeldRows[wire.Conversation] = HeldRows()
+        self._logged: HeldRows[wire.WorkflowLog] = HeldRows()
 
     def __repr__(self) -> str:
         return f"AppKeySource({self._client.base_url!r}, app_id={self._app_id!r})"
@@ -120,7 +122,7 @@ class AppKeySource:
                 if entry.created_by_end_user is not None and entry.created_by_end_user.session_id:
                     users.setdefault(entry.created_by_end_user.session_id)
             if is_workflow and self._with_runs:
-                self._logged = {entry.workflow_run.id: entry for entry in entries}
+                self._logged.put(app.id, ((entry.workflow_run.id, entry) for entry in entries))
                 items = [SourceItem(id=entry.workflow_run.id, data={"kind": "run"}) for entry in entries]
                 yield SourcePage(items, cursor)
         if is_workflow:
@@ -137,7 +139,7 @@ class AppKeySource:
         if item.data.get("kind") == "run":
             return Loaded(None, [await self._load_run(item.id)])
         user = item.data["user"]
-        row = self._held.get(item.id)
+        row = self._held.find(app.id, item.id)
         if row is None:
             row = await self._find(user, item.id)
         messages: dict[str, wire.Message] = {}
@@ -151,8 +153,17 @@ class AppKeySource:
             if not page.has_more or not fresh:
                 break
             first_id = page.data[0].id
-        found = conversation_of(self._app_id, row, messages.values())
-        return Loaded(type(found).parse({**found.fields, "from_end_user_session_id": user}))
+        told = [message.to_dict() for message in messages.values()]
+        found = conversation_of(self._app_id, row, told)
+        return Loaded(
+            type(found).parse({**found.fields, "from_end_user_session_id": user}),
+            offers=offers_of(told, self._client.base_url, partial(self._read_file, user)),
+        )
+
+    async def _read_file(self, user: str, file_id: str) -> AsyncIterator[bytes]:
+        async with self._client.file_preview(file_id, user=user) as download:
+            async for piece in download:
+                yield piece
 
     async def _log(self, since: int | None) -> AsyncIterator[Sequence[wire.WorkflowLog]]:
         """New entries of the log, page by page."""
@@ -170,26 +181,23 @@ class AppKeySource:
         except (NotFoundError, InvalidRequestError):
             return  # a server, or a kind of app, that has no such log
 
-    async def _rated(self, since: str, users: dict[str, None]) -> tuple[set[str], str]:
-        """Conversations with new feedback; the users behind them are added to the known.
+    async def _rated(self, since: str, users: dict[str, None]) -> tuple[dict[str, str], str]:
+        """What is said of each conversation's answers, and the newest of it.
 
-        Feedback does not change a conversation's `updated_at`. One that is changed later keeps its place in
-        this list, and is met only by a pull from the start.
+        Args:
+            since: The newest opinion that an earlier pull saw, ISO 8601.
+            users: The people behind newer ones are added.
         """
-        rated: set[str] = set()
+        said: dict[str, list[wire.Feedback]] = {}
         people: set[str] = set()
-        newest, number, is_last = since, 0, False
-        while not is_last:
-            number += 1
-            try:
-                page = await self._pace.ask(partial(self._client.app_feedbacks, page=number, limit=PAGE))
-            except NotFoundError:
-                break  # a server of before
-            new = [one for one in page.data if not since or (one.created_at or "") >= since]
-            is_last = len(page.data) < PAGE or len(new) < len(page.data)
-            newest = max([newest, *(one.created_at or "" for one in new)])
-            rated.update(one.conversation_id for one in new if one.conversation_id)
-            people.update(one.from_end_user_id for one in new if one.from_end_user_id)
+        newest = since
+        for one in await self._opinions():
+            at = one.created_at or ""
+            newest = max(newest, at)
+            if one.conversation_id and one.from_source != "admin":  # messages tell no opinions of editors
+                said.setdefault(one.conversation_id, []).append(one)
+            if one.from_end_user_id and (not since or at >= since):
+                people.add(one.from_end_user_id)
         for id in sorted(people):
             try:
                 person = await self._pace.ask(partial(self._client.end_user, id))
@@ -197,23 +205,39 @@ class AppKeySource:
                 continue
             if person.session_id:
                 users.setdefault(person.session_id)
-        return rated, newest
+        return {id: _digest(opinions) for id, opinions in said.items()}, newest
 
-    async def _conversations(self, user: str, rated: set[str], cursor: str) -> AsyncIterator[SourcePage]:
+    async def _opinions(self) -> Sequence[wire.Feedback]:
+        """All opinions on the app's answers; one that was changed keeps its place, so all have to be read."""
+        found: dict[str, wire.Feedback] = {}
+        number = 0
+        while True:
+            number += 1
+            try:
+                page = await self._pace.ask(partial(self._client.app_feedbacks, page=number, limit=PAGE))
+            except NotFoundError:
+                break  # a server of before
+            fresh = {one.id: one for one in page.data if one.id not in found}
+            found |= fresh
+            if len(page.data) < PAGE or not fresh:
+                break
+        return list(found.values())
+
+    async def _conversations(
+        self, user: str, rated: Mapping[str, str], cursor: str
+    ) -> AsyncIterator[SourcePage]:
         async for rows in self._rows(user):
-            self._held = {one.id: one for one in rows}
-            yield SourcePage(
-                [
-                    SourceItem(
-                        id=one.id,
-                        # None loads it: what was rated is not told by the list.
-                        version=None if one.id in rated else version_of(one),
-                        data={"user": user},
-                    )
-                    for one in rows
-                ],
-                cursor,
-            )
+            self._held.put(self._app_id, ((one.id, one) for one in rows))
+            items = [
+                SourceItem(
+                    id=one.id,
+                    # The list does not tell of opinions, and they do not change `updated_at`.
+                    version=version_of(one) + rated.get(one.id, ""),
+                    data={"user": user},
+                )
+                for one in rows
+            ]
+            yield SourcePage(items, cursor)
 
     async def _rows(self, user: str) -> AsyncIterator[list[wire.Conversation]]:
         """Conversations of a user, those that changed last first, none twice.
@@ -254,7 +278,7 @@ class AppKeySource:
     async def _load_run(self, run_id: str) -> RunRecord:
         detail = await self._pace.ask(partial(self._client.workflow_run, run_id))
         known: dict[str, object] = {}
-        entry = self._logged.get(run_id)
+        entry = self._logged.find(self._app_id, run_id)
         if entry is not None:
             known = {
                 name: value
@@ -265,6 +289,12 @@ class AppKeySource:
             known["version"] = entry.workflow_run.version
             known["triggered_from"] = entry.workflow_run.triggered_from
         return run_of(self._app_id, detail, (), **known)
+
+
+def _digest(opinions: Sequence[wire.Feedback]) -> str:
+    """Changes with everything that is said in them."""
+    told = {one.id: [one.message_id, one.rating, one.content, one.updated_at] for one in opinions}
+    return f"-{content_digest(told)[:16]}"
 
 
 def _load(cursor: str) -> _Place:

@@ -17,12 +17,15 @@ from typing import TypeVar
 
 from weft import wire
 from weft.archive.conversation import Conversation
+from weft.archive.json_text import JsonObject
 from weft.archive.run_record import RunRecord
 from weft.archive.source import Loaded, SourceApp, SourceItem, SourcePage
+from weft.archive.sources.console_message import MessagePage, read_messages
 from weft.archive.sources.frontier import Frontier, load_frontier
+from weft.archive.sources.held import HeldRows
 from weft.archive.sources.newest_first import NumberedPage, Stretch, iter_newest_first, iter_numbered
 from weft.archive.sources.pace import Pace
-from weft.archive.sources.row import conversation_of, message_fields, run_of, version_of
+from weft.archive.sources.row import conversation_of, message_fields, offers_of, run_of, version_of
 from weft.client import (
     AsyncChatApp,
     AsyncCompletionApp,
@@ -91,8 +94,7 @@ class ConsoleSource:
         self._full_days = full_days
         self._page_size = page_size
         self._modes: dict[str, str] = {}
-        self._held: dict[str, dict[str, Row]] = {}
-        """Rows of the page that an app gave out last, by app and conversation."""
+        self._held: HeldRows[Row] = HeldRows()
 
     def __repr__(self) -> str:
         return f"ConsoleSource({self._client.base_url!r})"
@@ -136,15 +138,15 @@ class ConsoleSource:
             if run is None:
                 raise NotFoundError(f"there is no run {item.id!r}", kind="run", id=item.id)
             return Loaded(None, [run])
-        row = self._held.get(app.id, {}).get(item.id) or await self._find(app, item)
+        row = self._held.find(app.id, item.id) or await self._find(app, item)
         if isinstance(row, wire.console.CompletionConversation):
             return Loaded(_completion(app.id, row))
-        chat = self._client.app(app.id, AsyncChatApp)
-        messages = await self._messages(chat, item.id)
+        messages = await self._messages(app.id, item.id)
         found = conversation_of(app.id, row, messages)
+        offers = offers_of(messages, self._client.base_url)
         if not self._with_runs:
-            return Loaded(found)
-        wanted = {one.workflow_run_id: one for one in messages if one.workflow_run_id}
+            return Loaded(found, offers=offers)
+        wanted = {str(one["workflow_run_id"]): one for one in messages if one["workflow_run_id"]}
         runs = await _together(
             [
                 partial(
@@ -152,13 +154,13 @@ class ConsoleSource:
                     app.id,
                     id,
                     conversation_id=item.id,
-                    message_id=message.id,
-                    created_at=message.created_at,
+                    message_id=message["id"],
+                    created_at=message["created_at"],
                 )
                 for id, message in wanted.items()
             ]
         )
-        return Loaded(found, [run for run in runs if run is not None])
+        return Loaded(found, [run for run in runs if run is not None], offers)
 
     async def _mode(self, app_id: str) -> str:
         if app_id not in self._modes:
@@ -189,7 +191,7 @@ class ConsoleSource:
                 yield Stretch(rows, [_changed(row) for row in rows], after)
 
         async for rows, known in iter_newest_first(frontier, read):
-            self._held[app.id] = {row.id: row for row in rows}
+            self._held.put(app.id, ((row.id, row) for row in rows))
             items = [
                 SourceItem(
                     id=row.id,
@@ -199,7 +201,6 @@ class ConsoleSource:
                 for row in rows
             ]
             yield SourcePage(items, known.dump())
-        self._held.pop(app.id, None)
 
     def _chat_page(
         self, app_id: str, sort_by: wire.ConversationSort = "-updated_at"
@@ -241,19 +242,30 @@ class ConsoleSource:
                 break
         raise NotFoundError(f"there is no conversation {item.id!r}", kind="conversation", id=item.id)
 
-    async def _messages(self, chat: AsyncChatApp, conversation_id: str) -> list[wire.console.ChatMessage]:
+    async def _messages(self, app_id: str, conversation_id: str) -> list[JsonObject]:
         """All messages, oldest first; pages lead back in time."""
-        found: dict[str, wire.console.ChatMessage] = {}
-        first_id: str | None = None
+        found: dict[object, JsonObject] = {}
+        first_id: object = None
         while True:
-            page = await self._pace.ask(
-                partial(chat.get_messages, conversation_id, self._page_size, first_id)
-            )
-            fresh = {message.id: message for message in page.data if message.id not in found}
+            page = await self._message_page(app_id, conversation_id, first_id)
+            fresh = {message["id"]: message for message in page.messages if message["id"] not in found}
             found = fresh | found
             if not page.has_more or not fresh:
                 return list(found.values())
-            first_id = page.data[0].id
+            first_id = page.messages[0]["id"]
+
+    async def _message_page(self, app_id: str, conversation_id: str, first_id: object) -> MessagePage:
+        return await self._pace.ask(
+            lambda: self._client.fetch(
+                read_messages,
+                "apps",
+                app_id,
+                "chat-messages",
+                conversation_id=conversation_id,
+                first_id=first_id,
+                limit=self._page_size,
+            )
+        )
 
     async def _load_run(self, app_id: str, run_id: str, **known: object) -> RunRecord | None:
         flow = self._client.app(app_id, AsyncWorkflowApp)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
+from functools import partial
 
-from weft.archive.source import Loaded, SourceApp, SourceItem, SourcePage
+from weft.archive.attachment import iter_attachments
+from weft.archive.source import FileOffer, Loaded, SourceApp, SourceItem, SourcePage
 from weft.archive.sources.frontier import Frontier, load_frontier
 from weft.archive.sources.newest_first import Stretch, iter_newest_first
-from weft.archive.sources.stored import (
-    Changed,
-    StoredApp,
-    list_apps,
-    list_changed,
-    list_rated,
-    micros,
-    read_runs,
-    read_whole,
-)
+from weft.archive.sources.stored import micros, read_runs, read_whole
 from weft.archive.sources.stored_record import archived, archived_run
 from weft.clock import Clock
 from weft.errors import NotFoundError, WeftError
-from weft.store import Connection, Run, Store, run_history
+from weft.files import FileStore
+from weft.store import Changed, Connection, Run, Store, StoredApp, changes, files, run_history
 
 PAGE = 500
 READ_AT_ONCE = 64
@@ -42,6 +37,7 @@ class StoreSource:
         organization_id: Where the conversations are filed.
         by_workspace: File each conversation under the id of its app's workspace instead.
         full_days: Days after which all conversations are looked at again, for feedback that was withdrawn.
+        files: Where the bytes of the store's files are; none leaves them out.
     """
 
     def __init__(
@@ -53,6 +49,7 @@ class StoreSource:
         organization_id: str | None = None,
         by_workspace: bool = False,
         full_days: float = FULL_DAYS,
+        files: FileStore | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -60,6 +57,7 @@ class StoreSource:
         self._organization_id = organization_id
         self._by_workspace = by_workspace
         self._full_days = full_days
+        self._files = files
         self._apps: dict[str, StoredApp] = {}
         self._waiting: dict[str, dict[str, asyncio.Future[Loaded | None]]] = {}
 
@@ -74,7 +72,7 @@ class StoreSource:
         Raises:
             NotFoundError: One of them does not exist.
         """
-        self._apps = {app.id: app for app in await self._store.read(list_apps)}
+        self._apps = {app.id: app for app in await self._store.read(changes.list_apps)}
         for app_id in self._app_ids or ():
             if app_id not in self._apps:
                 raise NotFoundError(f"there is no app {app_id!r}", kind="app", id=app_id)
@@ -96,7 +94,7 @@ class StoreSource:
             return
         if before.top is not None:
             since = before.top - OVERLAP
-            rated = await self._store.read(lambda connection: list_rated(connection, app.id, since))
+            rated = await self._store.read(lambda connection: changes.list_rated(connection, app.id, since))
             if rated:
                 yield SourcePage([_item(one) for one in rated], cursor)
         async for rows, known in iter_newest_first(frontier, lambda after: self._changed(app.id, after)):
@@ -139,7 +137,7 @@ class StoreSource:
             for start in range(0, len(ids), READ_AT_ONCE):
                 part = read_whole(connection, app_id, ids[start : start + READ_AT_ONCE])
                 found.update((id, archived(whole)) for id, whole in part.items())
-            return found
+            return self._with_offers(connection, app_id, found)
 
         try:
             found = await self._store.read(read)
@@ -152,13 +150,39 @@ class StoreSource:
             if not future.done():
                 future.set_result(found.get(id))
 
+    def _with_offers(
+        self, connection: Connection, app_id: str, found: dict[str, Loaded]
+    ) -> dict[str, Loaded]:
+        """The same with where the bytes of their files are."""
+        content = self._files
+        if content is None:
+            return found
+        attached = {
+            id: list(iter_attachments(loaded.conversation))
+            for id, loaded in found.items()
+            if loaded.conversation is not None
+        }
+        wanted = {str(one.record.get("upload_file_id")) for some in attached.values() for one in some}
+        rows = files.find_many(connection, app_id, wanted)
+        done = dict(found)
+        for id, some in attached.items():
+            offers = []
+            for one in some:
+                row, url = rows.get(str(one.record.get("upload_file_id"))), one.record.get("url")
+                if row is not None:
+                    offers.append(FileOffer(one.place, read=partial(content.open, row.id, end=row.size)))
+                elif isinstance(url, str) and url:
+                    offers.append(FileOffer(one.place, link=url))
+            done[id] = replace(found[id], offers=offers)
+        return done
+
     async def _changed(self, app_id: str, after: str) -> AsyncGenerator[Stretch[Changed], None]:
         at, _, id = after.partition(" ")
         before = (int(at), id) if after else None
         while True:
             place = before
             rows = await self._store.read(
-                lambda connection, place=place: list_changed(connection, app_id, place, limit=PAGE)  # type: ignore[misc]  # bound at once
+                lambda connection, place=place: changes.list_changed(connection, app_id, place, limit=PAGE)  # type: ignore[misc]  # bound at once
             )
             is_last = len(rows) < PAGE
             if rows:

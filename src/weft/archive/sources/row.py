@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
@@ -11,6 +12,7 @@ from weft import wire
 from weft.archive.conversation import Conversation
 from weft.archive.json_text import JsonObject, content_digest
 from weft.archive.run_record import RunRecord
+from weft.archive.source import FileOffer
 
 _SIGNING = frozenset({"timestamp", "nonce", "sign"})
 _COUNTED = ("message_count", "user_feedback_stats", "admin_feedback_stats", "status_count", "annotated")
@@ -26,15 +28,17 @@ def version_of(row: wire.WireModel) -> str:
     return content_digest(fields)[:24]
 
 
-def conversation_of(app_id: str, row: wire.WireModel, messages: Iterable[wire.WireModel]) -> Conversation:
-    """A conversation from its row in a list and its messages, oldest first.
+def conversation_of(
+    app_id: str, row: wire.WireModel, messages: Iterable[Mapping[str, object]]
+) -> Conversation:
+    """A conversation from its row in a list and the fields of its messages, oldest first.
 
     Raises:
         InvalidRequestError: The server left out what an archive cannot do without.
     """
     fields = row.to_dict()
     kept = {name: value for name, value in fields.items() if name not in _NOT_KEPT}
-    told = [message_fields(message.to_dict()) for message in messages]
+    told = [message_fields(message) for message in messages]
     return Conversation.parse({"conversation_id": fields["id"], "app_id": app_id, **kept, "messages": told})
 
 
@@ -53,6 +57,35 @@ def message_fields(fields: Mapping[str, object]) -> JsonObject:
             for file in files
         ]
     return kept
+
+
+def offers_of(
+    messages: Iterable[wire.WireModel | Mapping[str, object]],
+    home: str,
+    read: Callable[[str], AsyncIterator[bytes]] | None = None,
+) -> list[FileOffer]:
+    """Where the bytes of the files of messages are, by the links that the server gave along with them.
+
+    Args:
+        messages: As they go into the conversation.
+        home: The server's address.
+        read: Gives an upload by its id; used in place of the link of what was uploaded.
+    """
+    offers = []
+    for number, message in enumerate(messages):
+        fields = message if isinstance(message, Mapping) else message.to_dict()
+        files = fields.get("message_files")
+        for index, file in enumerate(files if isinstance(files, list) else ()):
+            if not isinstance(file, Mapping):
+                continue
+            url, upload, method = (file.get(name) for name in ("url", "upload_file_id", "transfer_method"))
+            # An address that a person gave is theirs, whatever it looks like; a signed one is the server's.
+            base = "" if method == "remote_url" else home
+            if read is not None and method == "local_file" and isinstance(upload, str) and upload:
+                offers.append(FileOffer((number, index), read=partial(read, upload)))
+            elif isinstance(url, str) and url:
+                offers.append(FileOffer((number, index), link=url, home=base))
+    return offers
 
 
 def run_of(

@@ -1,8 +1,4 @@
-"""Whole conversations in the server's own store: found by their change, read in one go, and removed.
-
-What the store's own functions do is left to them. The statements here are those that only an archive needs;
-they name columns and nothing of how the store keeps them but that instants are microseconds since 1970.
-"""
+"""Whole conversations of the server's own store, with everything that belongs to them, read in one go."""
 
 from __future__ import annotations
 
@@ -11,20 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TypeVar
-
-from sqlalchemy import (
-    BigInteger,
-    Result,
-    Select,
-    Text,
-    column,
-    delete,
-    false,
-    func,
-    select,
-    table,
-    tuple_,
-)
 
 from weft.store import (
     Account,
@@ -58,54 +40,6 @@ _AT_ONCE = 500
 """Ids in one statement; both databases take thousands."""
 _ALL = 2**31 - 1
 
-_apps = table(
-    "apps", column("id", Text), column("workspace_id", Text), column("name", Text), column("mode", Text)
-)
-_conversations = table(
-    "conversations",
-    column("id", Text),
-    column("app_id", Text),
-    column("updated_at", BigInteger),
-    column("is_deleted"),
-)
-_messages = table(
-    "messages", column("id", Text), column("conversation_id", Text), column("updated_at", BigInteger)
-)
-_feedbacks = table(
-    "feedbacks",
-    column("conversation_id", Text),
-    column("app_id", Text),
-    column("updated_at", BigInteger),
-)
-_annotations = table(
-    "annotations",
-    column("conversation_id", Text),
-    column("app_id", Text),
-    column("updated_at", BigInteger),
-)
-_runs = table("runs", column("id", Text), column("conversation_id", Text))
-
-
-@dataclass(frozen=True, slots=True)
-class StoredApp:
-    """An app, as far as an archive is concerned."""
-
-    id: str
-    workspace_id: str
-    name: str
-    mode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A conversation and when it changed."""
-
-    id: str
-    at: int
-    """Microseconds since 1970."""
-    version: str
-    """Changes with messages, name, feedback and annotations."""
-
 
 @dataclass(frozen=True, slots=True)
 class WholeRun:
@@ -130,88 +64,6 @@ class Whole:
     variables: Sequence[ConversationVariable] = ()
     runs: list[WholeRun] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
-
-
-def list_apps(connection: Connection) -> list[StoredApp]:
-    """All apps of all workspaces, by id."""
-    rows = connection.execute(
-        select(_apps.c.id, _apps.c.workspace_id, _apps.c.name, _apps.c.mode).order_by(_apps.c.id)
-    )
-    return [StoredApp(*row) for row in rows]
-
-
-def list_changed(
-    connection: Connection, app_id: str, before: tuple[int, str] | None, *, limit: int
-) -> list[Changed]:
-    """Conversations that are not deleted, the newest change first.
-
-    Args:
-        connection: In a read.
-        app_id: The app.
-        before: Change and id of the last one of the page before.
-        limit: At most so many.
-    """
-    place = tuple_(_conversations.c.updated_at, _conversations.c.id)
-    query = _alive(app_id).order_by(_conversations.c.updated_at.desc(), _conversations.c.id.desc())
-    if before is not None:
-        query = query.where(place < tuple_(*before))
-    return _with_versions(connection, connection.execute(query.limit(limit)).all())
-
-
-def list_idle(
-    connection: Connection, app_id: str, bound: datetime, after: tuple[int, str] | None, *, limit: int
-) -> list[Changed]:
-    """Conversations that have not changed since then, the oldest change first.
-
-    Args:
-        connection: In a read.
-        app_id: The app.
-        bound: They changed before it.
-        after: Change and id of the last one of the page before.
-        limit: At most so many.
-    """
-    place = tuple_(_conversations.c.updated_at, _conversations.c.id)
-    query = _alive(app_id).where(_conversations.c.updated_at < micros(bound))
-    if after is not None:
-        query = query.where(place > tuple_(*after))
-    query = query.order_by(_conversations.c.updated_at, _conversations.c.id)
-    return _with_versions(connection, connection.execute(query.limit(limit)).all())
-
-
-def list_rated(connection: Connection, app_id: str, since: int) -> list[Changed]:
-    """Conversations whose feedback or annotations changed since then, which `updated_at` does not tell.
-
-    Args:
-        connection: In a read.
-        app_id: The app.
-        since: Microseconds since 1970.
-    """
-    ids: set[str] = set()
-    for source in (_feedbacks, _annotations):
-        rows = connection.execute(
-            select(source.c.conversation_id)
-            .distinct()
-            .where(source.c.app_id == app_id)
-            .where(source.c.updated_at >= since)
-            .where(source.c.conversation_id.is_not(None))
-        )
-        ids.update(row[0] for row in rows)
-    return find_changed(connection, app_id, sorted(ids))
-
-
-def find_changed(connection: Connection, app_id: str, ids: Sequence[str]) -> list[Changed]:
-    """Those of these conversations that the app has and that are not deleted."""
-    found = []
-    for part in _parts(ids):
-        rows = connection.execute(_alive(app_id).where(_conversations.c.id.in_(part))).all()
-        found += _with_versions(connection, rows)
-    return found
-
-
-def count(connection: Connection, app_id: str) -> int:
-    """How many conversations of an app are not deleted."""
-    alive = _alive(app_id).subquery()
-    return int(connection.execute(select(func.count()).select_from(alive)).scalar_one())
 
 
 def read_whole(connection: Connection, app_id: str, ids: Sequence[str]) -> dict[str, Whole]:
@@ -249,73 +101,9 @@ def read_runs(connection: Connection, app_id: str, ids: Collection[str]) -> list
     return found
 
 
-def taken(connection: Connection, kind: str, ids: Collection[str]) -> set[str]:
-    """Which of these ids exist, whoever's they are, deleted ones included.
-
-    Args:
-        connection: In a read or a write.
-        kind: ``conversations``, ``messages`` or ``runs``.
-        ids: Any number.
-    """
-    source = {"conversations": _conversations, "messages": _messages, "runs": _runs}[kind]
-    found: set[str] = set()
-    for part in _parts(sorted(ids)):
-        found.update(row[0] for row in connection.execute(select(source.c.id).where(source.c.id.in_(part))))
-    return found
-
-
-def remove(connection: Connection, app_id: str, wanted: Sequence[Changed]) -> list[str]:
-    """Take conversations out for good, with messages, feedback, variables and runs.
-
-    One that has changed since it was looked at stays.
-
-    Returns:
-        Ids of those that are gone now.
-    """
-    present = {one.id: one.version for one in find_changed(connection, app_id, [one.id for one in wanted])}
-    same = [one.id for one in wanted if present.get(one.id) == one.version]
-    for part in _parts(same):
-        # The runs have no index that begins with the conversation; their messages know them.
-        told: Result[tuple[str]] = connection.execute(
-            select(column("run_id"))
-            .select_from(table("messages", column("run_id"), column("conversation_id")))
-            .where(column("conversation_id").in_(part))
-            .where(column("run_id").is_not(None))
-        )
-        for some in _parts([row[0] for row in told]):
-            connection.execute(delete(_runs).where(_runs.c.id.in_(some)))
-        connection.execute(delete(_conversations).where(_conversations.c.id.in_(part)))
-    return same
-
-
 def micros(instant: datetime) -> int:
     """Microseconds since 1970."""
     return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def _alive(app_id: str) -> Select[tuple[str, int]]:
-    return (
-        select(_conversations.c.id, _conversations.c.updated_at)
-        .where(_conversations.c.app_id == app_id)
-        .where(_conversations.c.is_deleted == false())
-    )
-
-
-def _with_versions(connection: Connection, rows: Sequence[Sequence[object]]) -> list[Changed]:
-    ids = [str(row[0]) for row in rows]
-    marks: dict[str, list[str]] = {id: [] for id in ids}
-    for source in (_messages, _feedbacks, _annotations):
-        for part in _parts(ids):
-            counted = connection.execute(
-                select(source.c.conversation_id, func.count(), func.max(source.c.updated_at))
-                .where(source.c.conversation_id.in_(part))
-                .group_by(source.c.conversation_id)
-            )
-            for id, times, latest in counted:
-                marks[id].append(f"{source.name[0]}{times}-{latest}")
-    return [
-        Changed(str(row[0]), int(str(row[1])), ".".join([str(row[1]), *marks[str(row[0])]])) for row in rows
-    ]
 
 
 def _read_people(connection: Connection, app_id: str, found: dict[str, Whole]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import TypeVar, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -22,7 +23,7 @@ from weft.archive.instant import parse_instant, render_instant
 from weft.archive.json_text import JsonObject
 from weft.archive.run_record import RunRecord
 from weft.archive.source import Loaded
-from weft.archive.sources.stored import StoredApp, Whole, WholeRun
+from weft.archive.sources.stored import Whole, WholeRun
 from weft.errors import InvalidRequestError
 from weft.store import (
     Account,
@@ -36,6 +37,7 @@ from weft.store import (
     MessageFile,
     NodeExecution,
     Run,
+    StoredApp,
 )
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -322,6 +324,12 @@ def _end_user(read: _Reader, app: StoredApp) -> EndUser | None:
     )
 
 
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    # Looking at a class takes ten times as long as making one of its records.
+    return msgspec.structs.fields(kind)
+
+
 class _Reader:
     """Makes records of JSON fields; instants and prices may have any spelling."""
 
@@ -335,7 +343,7 @@ class _Reader:
             msgspec.ValidationError: A value is of the wrong type, or missing.
         """
         values: JsonObject = {}
-        for one in msgspec.structs.fields(kind):
+        for one in _fields_of(kind):
             if one.name in known:
                 value = known[one.name]
             elif one.name in self.fields:

@@ -14,14 +14,14 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from weft.client import Network
+from weft.client import ExchangeTransport, Incoming, Network, Outgoing, Timeouts
 
 _KEPT_OUT = frozenset({b"host", b"connection", b"accept-encoding", b"transfer-encoding", b"content-length"})
 """Headers that aiohttp writes itself."""
 _PIECE = 64 * 1024
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
+class AiohttpTransport(ExchangeTransport):
     """Carries the client's requests over aiohttp.
 
     Args:
@@ -33,6 +33,31 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._network = network or Network()
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
+        self._waits: dict[Timeouts, aiohttp.ClientTimeout] = {}
+
+    async def exchange(self, request: Outgoing) -> Incoming:
+        """Send a request and read its whole answer."""
+        session = self._session or self._open()
+        url = URL(request.url, encoded=True)
+        try:
+            answer = await session.request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+                proxy=self._proxy(url.scheme, url.raw_host or ""),
+                timeout=self._patience(request.timeouts),
+            )
+            body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _translated(error) from error
+        headers: dict[str, str] = {}
+        for name, value in answer.headers.items():
+            name = name.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        cookies = answer.headers.getall("Set-Cookie") if "set-cookie" in headers else ()
+        return Incoming(answer.status, headers, body, cookies)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and wait for the head of its answer."""
@@ -50,12 +75,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 data=None if request.method == "GET" else await request.aread() or None,
                 allow_redirects=False,
                 proxy=self._proxy(request.url.scheme, request.url.host),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=wait.get("connect"), sock_read=wait.get("read")
-                ),
+                timeout=_waits(wait.get("connect"), wait.get("pool"), wait.get("read")),
             )
-            # JSON is read by the client in one piece anyway; piece by piece costs as much as all the rest.
-            body = await answer.read() if answer.content_type == "application/json" else None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _translated(error) from error
         headers = [
@@ -65,8 +86,6 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             if name.lower() not in (b"content-encoding", b"content-length")
             or (name.lower() == b"content-length" and "Content-Encoding" not in answer.headers)
         ]
-        if body is not None:
-            return httpx2.Response(answer.status, headers=headers, content=body, request=request)
         return httpx2.Response(answer.status, headers=headers, stream=_Body(answer), request=request)
 
     async def aclose(self) -> None:
@@ -84,6 +103,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             found = None if proxy_bypass(host) else getproxies().get(scheme)
             self._proxies[scheme, host] = found
         return self._proxies[scheme, host]
+
+    def _patience(self, timeouts: Timeouts) -> aiohttp.ClientTimeout:
+        found = self._waits.get(timeouts)
+        if found is None:
+            found = self._waits[timeouts] = _waits(timeouts.connect, timeouts.pool, timeouts.read)
+        return found
 
     def _open(self) -> aiohttp.ClientSession:
         network = self._network
@@ -118,6 +143,12 @@ class _Body(httpx2.AsyncByteStream):
             self._answer.release()
         else:
             self._answer.close()
+
+
+def _waits(connect: float | None, pool: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    """The client's phases in those of aiohttp, which takes waiting for a connection and connecting as one."""
+    both = None if connect is None or pool is None else connect + pool
+    return aiohttp.ClientTimeout(total=None, connect=both, sock_connect=connect, sock_read=read)
 
 
 def _translated(error: Exception) -> httpx2.HTTPError:

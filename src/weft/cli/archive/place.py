@@ -122,10 +122,18 @@ def writing(settings: Settings) -> Iterator[Archive]:
     Raises:
         ArchiveLockedError: Another process writes to it.
     """
-    from weft.archive import Archive, ArchiveIndex, Redactor
+    from weft.archive import Archive, ArchiveIndex, FileRules, Redactor
 
     redactor = Redactor() if settings.archive.redact else None
-    with Archive.open(folder_of(settings), redactor=redactor) as archive:
+    rules = FileRules.of(settings.archive)
+    key = settings.archive.redact_key
+    with Archive.open(
+        folder_of(settings),
+        redactor=redactor,
+        file_rules=rules,
+        secret_key=None if key is None else key.get_secret_value(),
+        stable_tokens=settings.archive.redact_tokens == "archive",
+    ) as archive:
         yield archive
         index = ArchiveIndex(archive.vault)
         try:

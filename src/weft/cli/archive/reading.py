@@ -16,7 +16,7 @@ from weft.cli.options import JsonOption
 from weft.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from weft.archive import Archive, ArchiveIndex
+    from weft.archive import Archive, ArchiveIndex, Attachment
 
 SUMMARY = """\
 Examples:
@@ -107,7 +107,7 @@ def search(
         limit: Messages to show, 1 to 200.
         order: The newest first, or the best of the newest first.
     """
-    with reading(where) as archive, _index(archive, where) as index:
+    with reading(where) as archive, open_index(archive, where) as index:
         page = index.search(text, selection.query(), order=order, limit=limit)
     if as_json:
         print_json(page.to_dict())
@@ -137,6 +137,8 @@ def show(
         conversation_id: Its id.
         organization_id: The organisation that it is filed under, if any.
     """
+    from weft.archive import attachments_of
+
     with reading(where) as archive:
         found = archive.get(conversation_id, organization_id)
     if as_json:
@@ -156,7 +158,20 @@ def show(
         screen.line()
         screen.line(f"> {message['query']}", "bold")
         screen.line(str(message["answer"]))
+        for one in attachments_of(message):
+            screen.line(f"  {_file_line(one, found.organization_id)}", "dim")
     return 0
+
+
+def _file_line(one: Attachment, organization_id: str | None) -> str:
+    """An attached file: where its bytes lie, or why they do not."""
+    from weft.archive import file_path
+
+    name = one.name or "file"
+    if one.ref is not None:
+        return f"{name}, {size(one.ref.size)}: {file_path(one.ref, organization_id)}"
+    reason = (one.note or {}).get("reason")
+    return f"{name}: not kept" + (f" ({reason})" if reason else "")
 
 
 def export(
@@ -217,7 +232,7 @@ def stats(
         by: Figures for each of these as well.
         timezone: Where days, weeks and months begin.
     """
-    with reading(where) as archive, _index(archive, where) as index:
+    with reading(where) as archive, open_index(archive, where) as index:
         found = index.statistics(selection.query(), by=by, zone=timezone)
     if as_json:
         print_json(found.to_dict())
@@ -244,7 +259,7 @@ def stats(
 
 
 @contextmanager
-def _index(archive: Archive, where: Where) -> Iterator[ArchiveIndex]:
+def open_index(archive: Archive, where: Where) -> Iterator[ArchiveIndex]:
     """The search index of an archive; made first when there is none, which only a writer may do."""
     from weft.archive import ArchiveIndex
 

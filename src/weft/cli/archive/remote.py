@@ -1,4 +1,4 @@
-"""`weft archive tail` and `restore`: against a server; tail also on the archive's own files."""
+"""`weft archive tail`: against a server or on the archive's own files; and how a server is called."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from weft.cli.archive.place import Selection, Where, folder_of, print_json, read_date, reading
-from weft.cli.archive.progress import showing
+from weft.cli.archive.place import Selection, Where, folder_of, read_date
 from weft.cli.failure import BadCallError
 from weft.cli.options import JsonOption
 from weft.cli.screen import Screen
@@ -23,16 +21,6 @@ if TYPE_CHECKING:
 
     from weft.settings import Settings
 
-RESTORE = """\
-Examples:
-
-  weft archive restore --server http://127.0.0.1:8600
-  WEFT_TOKEN=... weft archive restore october.jsonl --server https://weft.example.com
-  weft archive restore --start 2025-10-01 --server http://127.0.0.1:8600 --json
-
-The token is WEFT_TOKEN; on the server's own machine it follows from the data folder.
-
-Exit codes: 0, 1 when something could not be taken in or the server failed, 2 when the call is wrong."""
 TAIL = """\
 Examples:
 
@@ -45,54 +33,8 @@ The token for a server is WEFT_TOKEN; on the server's own machine it follows fro
 Exit codes: 0 the server ended, 1 it failed, 2 the call is wrong, 130 interrupted."""
 _NOBODY = Where()
 _ALL = Selection()
-_PATH = "/api/conversation-logs"
+PATH = "/api/conversation-logs"
 ServerOption = Annotated[str | None, Parameter("--server", help="Address of a server.", show_default=False)]
-
-
-def restore(
-    file: Path | None = None,
-    *,
-    server: Annotated[str, Parameter(help="Address of a server.")],
-    selection: Selection = _ALL,
-    where: Where = _NOBODY,
-    as_json: JsonOption = False,
-) -> int:
-    """Give archived conversations to a server's archive; what is there already in a later version stays.
-
-    Args:
-        file: An export (JSON or JSON lines); the archive itself unless given.
-    """
-    import httpx2
-
-    settings = where.settings
-    if file is not None and not file.is_file():
-        raise BadCallError(f"{file}: there is no such file")
-    name = "archive.jsonl" if file is None else file.name
-    params = {"name": name}
-    if selection.organization_id is not None:
-        params["organization_id"] = selection.organization_id
-    with showing(f"Restoring to {server}"), _client(settings, server) as client:
-        try:
-            answer = client.post(
-                f"{_PATH}/import",
-                params=params,
-                content=_lines(where, selection) if file is None else _pieces(file),
-                headers={"content-type": "application/octet-stream"},
-                timeout=httpx2.Timeout(30.0, read=None),
-            )
-        except httpx2.HTTPError as error:
-            raise _unreachable(server, error) from error
-    done = _answer(answer)
-    if as_json:
-        print_json(done)
-    else:
-        screen = Screen(sys.stdout)
-        screen.line(
-            f"{done['written']} written, {done['unchanged']} unchanged, {done['failed_count']} failed"
-        )
-        for failure in done["failed"]:
-            screen.line(f"  {failure['id']}: {failure['reason']}", "red")
-    return 0 if done["success"] else 1
 
 
 def tail(
@@ -157,17 +99,17 @@ def _tail_server(
         "since": since,
     }
     params = {name: value for name, value in wanted.items() if value is not None}
-    with _client(settings, server) as client:
+    with open_client(settings, server) as client:
         try:
             with client.stream(
-                "GET", f"{_PATH}/tail", params=params, timeout=httpx2.Timeout(30.0, read=None)
+                "GET", f"{PATH}/tail", params=params, timeout=httpx2.Timeout(30.0, read=None)
             ) as answer:
                 if answer.status_code != 200:
                     answer.read()
-                    _answer(answer)
+                    answer_of(answer)
                 yield from _events(answer.iter_lines())
         except httpx2.HTTPError as error:
-            raise _unreachable(server, error) from error
+            raise unreachable(server, error) from error
 
 
 def _events(lines: Iterator[str]) -> Iterator[dict[str, object]]:
@@ -185,7 +127,12 @@ def _events(lines: Iterator[str]) -> Iterator[dict[str, object]]:
             event = ""
 
 
-def _client(settings: Settings, server: str) -> httpx2.Client:
+def open_client(settings: Settings, server: str) -> httpx2.Client:
+    """A client of a server's archive, with the token.
+
+    Raises:
+        BadCallError: The address is none, or there is no token.
+    """
     import httpx2
 
     if not server.startswith(("http://", "https://")):
@@ -206,7 +153,12 @@ def _own_token(settings: Settings) -> str | None:
     return operator_token(load_server_secret(settings))
 
 
-def _answer(answer: httpx2.Response) -> dict[str, Any]:
+def answer_of(answer: httpx2.Response) -> dict[str, Any]:
+    """What a server said.
+
+    Raises:
+        RemoteError: It refused.
+    """
     try:
         content = answer.json()
     except ValueError:
@@ -219,16 +171,6 @@ def _answer(answer: httpx2.Response) -> dict[str, Any]:
     return content
 
 
-def _unreachable(server: str, error: Exception) -> RemoteError:
+def unreachable(server: str, error: Exception) -> RemoteError:
+    """That there was no answer."""
     return TransportError(f"{server} cannot be reached: {str(error) or type(error).__name__}")
-
-
-def _lines(where: Where, selection: Selection) -> Iterator[bytes]:
-    with reading(where) as archive:
-        yield from archive.export("jsonl", selection.query())
-
-
-def _pieces(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        while piece := opened.read(256 * 1024):
-            yield piece

@@ -23,11 +23,13 @@ Examples:
 
   weft archive schedule
   weft archive schedule --set nightly --cron "30 1 * * *" --source shop
+  weft archive schedule --set small --cron "0 5 * * *" --task thin
   weft archive schedule --set prove --cron "0 4 * * 6" --task verify
   weft archive schedule --remove nightly
 
-`pull` and `clean` follow from the settings archive.auto_pull, archive.pull_schedule, archive.retention_days
-and archive.clean_schedule when a server or worker starts. What was missed while none ran is caught up once.
+`pull` and `clean` follow from the settings archive.auto_pull, archive.pull_schedule, archive.retention_days,
+archive.store_days and archive.clean_schedule when a server or worker starts. What was missed while none ran
+is caught up once. `thin` is about what is older than archive.store_days.
 
 Exit codes: 0, or 2 when the call is wrong."""
 _NOBODY = Where()
@@ -37,7 +39,7 @@ def schedule(
     *,
     set: Annotated[str | None, Parameter(show_default=False)] = None,
     cron: Annotated[str | None, Parameter(show_default=False)] = None,
-    task: Literal["pull", "clean", "verify"] = "pull",
+    task: Literal["pull", "clean", "thin", "copy", "verify", "report"] = "pull",
     source: Annotated[str | None, Parameter(show_default=False)] = None,
     timezone: Annotated[str | None, Parameter(show_default=False)] = None,
     remove: Annotated[str | None, Parameter(show_default=False)] = None,
@@ -59,6 +61,8 @@ def schedule(
         raise BadCallError("--set needs --cron, e.g. --cron '0 2 * * *'")
     if set is None and cron is not None:
         raise BadCallError("--cron needs --set, the name of the schedule")
+    if task == "thin" and not settings.archive.store_days:
+        raise BadCallError("a schedule that thins the database needs the setting archive.store_days")
     from weft.cli.data_folder import make_data_folder  # brings the settings along
 
     make_data_folder(settings)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from weft.cli.archive.own_store import has_database
 from weft.cli.archive.place import Where, print_json, read_date, reading, size, writing
 from weft.cli.archive.progress import showing
 from weft.cli.failure import BadCallError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 PULL = """\
 Examples:
 
-  weft archive pull                         from archive.url with archive.api_key, and every [sources.<name>]
+  weft archive pull                         from archive.url with archive.api_key, and every [sources.<name>];
+                                            where neither is set, from this machine's own server
   weft archive pull --source shop           from one of them
   weft archive pull --folder exports/       from files in the guide's format
   DIFY_API_KEY=... weft archive pull --url https://api.dify.ai/v1 --app-id app-1
@@ -51,6 +53,8 @@ Examples:
   weft archive import exports/ --organization-id org-1 --json
 
 Exit codes: 0, 1 when something could not be taken in, 2 when the call is wrong."""
+OWN = "own"
+"""Names the records of this machine's own server, where the settings name no source."""
 _NOBODY = Where()
 _SHOWN = 20
 
@@ -98,10 +102,12 @@ def pull(
         print_json({"success": not failed, "results": results})
         return 1 if failed else 0
     screen = Screen(sys.stdout)
+    is_own = [name for name, _ in specs] == [OWN] and not settings.sources
     for result in results:
+        label = "own (this server's own records)" if is_own else str(result["source"])
         screen.line(
-            f"{result['source']}: {result['written']} written, {result['unchanged']} unchanged, "
-            f"{result['failed']} failed"
+            f"{label}: {result['written']} written, {result['unchanged']} unchanged, "
+            f"{result['failed']} failed{_told_files(result)}"
         )
         errors = result["errors"] if isinstance(result["errors"], list) else []
         for error in errors[:_SHOWN]:
@@ -188,6 +194,14 @@ def take_in(
     return 1 if done.failed else 0
 
 
+def _told_files(result: dict[str, object]) -> str:
+    """What became of attached files, where there were any."""
+    got, missing = result.get("files"), result.get("files_missing")
+    if not got and not missing:
+        return ""
+    return f"; {got} files" + (f", {missing} could not be had" if missing else "")
+
+
 def _specs(
     settings: Settings,
     source: str | None,
@@ -221,6 +235,11 @@ def _specs(
         )
     if url is None:
         known |= {name: SourceSpec.parse(name, table) for name, table in settings.sources.items()}
+    if not known and has_database(settings):
+        own = SourceSpec(
+            kind="own-store", app_id=app_id or "", organization_id=settings.archive.organization_id
+        )
+        known[OWN] = own
     names = list(known) if source is None else [source]
     if not names:
         raise BadCallError(
@@ -266,6 +285,8 @@ def _pulled(
         "written": report.total("written"),
         "unchanged": report.total("unchanged"),
         "failed": sum(len(app.failed) for app in report.apps),
+        "files": report.total("files"),
+        "files_missing": report.total("files_missing"),
         "errors": errors,
     }
 
@@ -284,14 +305,17 @@ async def _pull(
 
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = None
+        store = files = None
         if spec.kind == "own-store":
+            from weft.files import open_file_store
             from weft.store import open_store
 
+            files = await open_file_store(settings.files_url)
+            stack.push_async_callback(files.close)
             store = await stack.enter_async_context(
                 open_store(settings.database_url, clock=clock, search_index=settings.server.search_index)
             )
-        source = await stack.enter_async_context(open_source(spec, clock=clock, store=store))
+        source = await stack.enter_async_context(open_source(spec, clock=clock, store=store, files=files))
         return await pull(
             source,
             archive,

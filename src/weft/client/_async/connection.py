@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import httpx2
 
+from weft.client._async.exchange import ExchangeTransport
 from weft.client._call import Call
 from weft.client._core import Reply
+from weft.client._exchange import CookieHeaders, FixedHeaders, Outgoing, query_text
 from weft.client._network import Network, hide_cookies_in_logs
 from weft.client._retry import Timeouts, retry_after, server_time
 from weft.client._secret import Secret, hide
@@ -52,11 +55,16 @@ class Connection:
         self._now = now
         self._secrets = secrets
         hide_cookies_in_logs()
-        self._patience = _timeout(timeouts, timeouts.read)
-        self._patience_for_runs = _timeout(timeouts, timeouts.run)
+        self._timeouts = timeouts
+        self._timeouts_of_runs = replace(timeouts, read=timeouts.run)
+        self._patience = _timeout(self._timeouts)
+        self._patience_for_runs = _timeout(self._timeouts_of_runs)
+        fixed = {"User-Agent": f"weft/{__version__}", **headers}
+        self._fixed = FixedHeaders(fixed)
+        self._short = transport if isinstance(transport, ExchangeTransport) else None
         try:
             self._http = httpx2.AsyncClient(
-                headers={"User-Agent": f"weft/{__version__}", **headers},
+                headers=fixed,
                 transport=transport,
                 verify=network.verify() if transport is None else True,
                 proxy=network.proxy,
@@ -70,6 +78,7 @@ class Connection:
         except (ValueError, ImportError, httpx2.InvalidURL) as error:
             # Its address is not shown, as it may hold a password.
             raise ConfigError(f"the proxy cannot be used: {type(error).__name__}") from None
+        self._cookies = CookieHeaders(self._http.cookies)
 
     async def send(self, call: Call[object], headers: Mapping[str, str] = _NO_HEADERS) -> Reply:
         """Send a request and read its whole answer.
@@ -77,6 +86,8 @@ class Connection:
         Raises:
             TransportError: There was none.
         """
+        if self._short is not None and call.upload is None:
+            return await self._exchange(self._short, call, headers)
         answer = await self.open(call, headers=headers)
         try:
             return await answer.read_all()
@@ -117,6 +128,29 @@ class Connection:
             raise self._failure(call, error) from error
         return Answer(call, response, self)
 
+    async def _exchange(
+        self, transport: ExchangeTransport, call: Call[object], headers: Mapping[str, str]
+    ) -> Reply:
+        sent = self._fixed.joined({"Accept": "application/json"}, headers, call.headers)
+        if call.body is not None:
+            sent["Content-Type"] = "application/json"
+        address = self._base + call.path
+        if cookies := self._cookies.text(address):
+            sent["Cookie"] = cookies
+        request = Outgoing(
+            call.method,
+            f"{address}?{query_text(call.query)}" if call.query else address,
+            sent,
+            call.body,
+            self._timeouts_of_runs if call.waits_for_run else self._timeouts,
+        )
+        try:
+            answer = await transport.exchange(request)
+        except httpx2.HTTPError as error:
+            raise self._failure(call, error) from error
+        set_now = self._cookies.take(address, answer) if answer.cookies else {}
+        return self._reply(answer.status, answer.headers, answer.body, set_now)
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
@@ -126,17 +160,21 @@ class Connection:
         self._http.cookies.clear()
 
     def _read(self, response: httpx2.Response, body: bytes) -> Reply:
-        headers = dict(response.headers)
-        if response.status_code >= 300:
+        cookies = {}
+        if "set-cookie" in response.headers:
+            cookies = {cookie.name: cookie.value or "" for cookie in response.cookies.jar}
+        return self._reply(response.status_code, dict(response.headers), body, cookies)
+
+    def _reply(
+        self, status: int, headers: Mapping[str, str], body: bytes, cookies: Mapping[str, str]
+    ) -> Reply:
+        if status >= 300:
             text = body.decode(errors="surrogateescape")
             body = hide(text, self._secrets()).encode(errors="surrogateescape")
         wait = None
         if "retry-after" in headers:
             wait = retry_after(headers["retry-after"], server_time(headers.get("date"), self._now()))
-        cookies = {}
-        if "set-cookie" in headers:
-            cookies = {cookie.name: cookie.value or "" for cookie in response.cookies.jar}
-        return Reply(response.status_code, headers, body, wait, cookies)
+        return Reply(status, headers, body, wait, cookies)
 
     def _failure(self, call: Call[object], error: httpx2.HTTPError) -> TransportError:
         said = hide(str(error), self._secrets())
@@ -182,5 +220,7 @@ class Answer:
         await self._response.aclose()
 
 
-def _timeout(timeouts: Timeouts, read: float | None) -> httpx2.Timeout:
-    return httpx2.Timeout(connect=timeouts.connect, read=read, write=timeouts.write, pool=timeouts.pool)
+def _timeout(timeouts: Timeouts) -> httpx2.Timeout:
+    return httpx2.Timeout(
+        connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from weft import wire
@@ -9,7 +10,7 @@ from weft.client._async.console_app import AsyncApp
 from weft.client._async.console_apps import make_app
 from weft.client._async.console_session import ConsoleSession
 from weft.client._async.items import AsyncItems
-from weft.client._call import ask_only, get, given, path, send
+from weft.client._call import Call, ask_only, get, given, path, send, texts
 from weft.client._console import apps
 from weft.client._core import read_reply
 from weft.client._walk import NumberedWalk, OnProgress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from weft.wire import Page
 
 Kind = TypeVar("Kind", bound=AsyncApp)
+T = TypeVar("T")
 
 
 class AsyncConsoleClient(ConsoleSession):
@@ -34,6 +36,20 @@ class AsyncConsoleClient(ConsoleSession):
     It signs in with the first request, renews its pass before that expires, and copes with servers of both
     generations. Errors are those of `weft.errors`; `error_reply` tells the HTTP status and code behind one.
     """
+
+    async def fetch(self, read: Callable[[bytes], T], *segments: str, **query: object) -> T:
+        """What an answer holds, for what has no method here or has to be read faster than models are.
+
+        Args:
+            read: Makes it of the body; raises `ValueError` for one that is not as expected.
+            segments: Of the path below the console's address, each quoted as a whole.
+            query: Values of ``None`` are left out.
+
+        Raises:
+            InvalidRequestError: A segment is empty or would change the path.
+            WeftError: The answer is an error, in the class of its code.
+        """
+        return await self._send(Call("GET", path(*segments), read, texts(**query)))
 
     async def server_status(self) -> wire.console.SetupStatus:
         """Whether the server has been set up; needs no account."""

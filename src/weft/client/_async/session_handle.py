@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weft import wire
 from weft.client._async.session import Session
 from weft.client._call import Call, given, nothing, path
-from weft.client._sessions import ask_object, read_object, rows_of, words
+from weft.client._sessions import ask_object, ask_text, read_object, rows_of, words
 
 if TYPE_CHECKING:
     from weft.wire import Listing
@@ -50,6 +50,22 @@ class AsyncSessionHandle:
             NotFoundError: There is none, or it is another user's.
         """
         return await self._ask("", last_n_runs=last_n_runs, steps=steps, messages=messages)
+
+    async def load_text(
+        self, last_n_runs: int | None = None, *, steps: bool = True, messages: bool = True
+    ) -> bytes:
+        """What `load` gives, as the JSON that the server has sent.
+
+        Args:
+            last_n_runs: As in `load`.
+            steps: As in `load`.
+            messages: As in `load`.
+
+        Raises:
+            NotFoundError: There is none, or it is another user's.
+        """
+        query = given(user=self.user, last_n_runs=last_n_runs, steps=steps, messages=messages)
+        return await self.client._send(ask_text(self._address, **query))
 
     async def get_runs(
         self, first_id: str | None = None, limit: int = 20, *, steps: bool = True, messages: bool = True
@@ -145,6 +161,36 @@ class AsyncSessionHandle:
                 skip_member_messages=skip_member_messages,
             )
         )
+
+    async def change(
+        self,
+        *,
+        session_name: str | None = None,
+        session_state: Mapping[str, object] | None = None,
+        was_name: str | None = None,
+        was_state: Mapping[str, object] | None = None,
+    ) -> dict[str, object]:
+        """Give the session another name, and variables of its conversation other values, or nothing at all.
+
+        Args:
+            session_name: At most 255 characters; ``None`` leaves the name.
+            session_state: Variable to value; the others stay.
+            was_name: The name that it must still have; ``None`` for whichever.
+            was_state: Values that variables must still have.
+
+        Returns:
+            The session without its runs.
+
+        Raises:
+            InvalidRequestError: There is no such variable, or it cannot hold the value; or it is the run of a
+                workflow app, which has none.
+            ConflictError: Somebody else has changed the same thing meanwhile.
+            NotFoundError: There is no such session, or it is another user's.
+        """
+        was = given(session_name=was_name, session_state=was_state)
+        fields = given(session_name=session_name, session_state=session_state, was=was or None)
+        body = self._body(wire.SessionChangeRequest, fields)
+        return await self.client._send(Call("PATCH", self._address, read_object, body=body))
 
     async def rename(self, name: str) -> dict[str, object]:
         """Give the session another name; that is the name of its conversation.

@@ -82,8 +82,10 @@ class ArchiveCall:
         """A parameter of the query; none when it is absent or empty.
 
         Raises:
-            InvalidRequestError: It is too long.
+            InvalidRequestError: It is too long, or there more than once.
         """
+        if len(self.request.query_params.getlist(name)) > 1:
+            raise refused(name, "is given more than once")
         value = self._console.query.get(name) or None
         if value is not None and len(value) > _MAX_QUERY_CHARS:
             raise refused(name, f"is longer than {_MAX_QUERY_CHARS} characters")

@@ -10,10 +10,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from weft.archive import ArchiveIndex, AsyncArchive, Redactor, Source, SourceSpec, kind_of_key, open_source
+from weft.archive import (
+    ArchiveIndex,
+    AsyncArchive,
+    FileRules,
+    Redactor,
+    Source,
+    SourceSpec,
+    kind_of_key,
+)
+from weft.archive import open_source as open_any_source
 from weft.clock import Clock
 from weft.egress import Egress, EgressConfig, open_egress
 from weft.errors import ConfigError, InvalidRequestError
+from weft.files import FileStore
 from weft.ids import Ids
 from weft.jobs import Job, JobEngine, JobKind, QueueRule, Schedule
 from weft.server.archive_api.target import Target
@@ -23,10 +33,16 @@ from weft.store import Store
 
 DEFAULT_SOURCE = "default"
 """Names what `archive.url`, `archive.app_id` and `archive.api_key` say."""
-PULL, CLEAN, DISK = "pull", "clean", "disk"
+OWN_SOURCE = "own"
+"""Names this server's own records, where the settings name no source at all."""
+PULL, CLEAN, COPY, DISK, REPORT = "pull", "clean", "copy", "disk", "report"
 """Schedules that the settings make."""
 DISK_CRON = "*/10 * * * *"
+CROSSED_OUT = 0.05
+"""Share of deleted messages from which on the search index of the archive is made anew."""
 PULL_JOB, CLEAN_JOB, VERIFY_JOB = "archive-pull", "archive-clean", "archive-verify"
+COPY_JOB, REPORT_JOB = "archive-copy", "archive-report"
+THIN_JOB, RESTORE_JOB = "archive-thin", "archive-restore"
 DISK_JOB, WEBHOOK_JOB = "archive-disk", "archive-webhook"
 """Kinds of jobs."""
 
@@ -55,6 +71,7 @@ class ArchiveDesk:
         on_end: Told of every job that ended, and of the one before it.
         open_source: Makes sources.
         egress: Sends messages about failures; made of the settings unless given.
+        files: The bytes of this server's own files; none leaves them out.
         environ: Where schedules find keys that they name.
         lease_seconds: See `weft.jobs.JobEngine`.
 
@@ -71,8 +88,9 @@ class ArchiveDesk:
         ids: Ids,
         kinds: Callable[[ArchiveDesk], Iterable[JobKind]],
         on_end: Callable[[ArchiveDesk, Job, Job | None], Awaitable[None]],
-        open_source: OpenSource = open_source,
+        open_source: OpenSource = open_any_source,
         egress: Egress | None = None,
+        files: FileStore | None = None,
         environ: Mapping[str, str] | None = None,
         lease_seconds: float = 30.0,
     ) -> None:
@@ -81,15 +99,26 @@ class ArchiveDesk:
         self.clock = clock
         self.ids = ids
         self.folder = archive.folder or settings.data / "archive"
+        self.files = files
+        if files is not None and open_source is open_any_source:
+            open_source = partial(open_any_source, files=files)
         self._open_source = open_source
-        self._store = store
+        self.store = store
         self.environ = os.environ if environ is None else environ
+        if archive.retention_days is not None and archive.store_days >= archive.retention_days:
+            raise ConfigError(
+                f"archive.store_days ({archive.store_days}) has to be smaller than archive.retention_days "
+                f"({archive.retention_days}): what the archive has deleted is never deleted from the database"
+            )
         self.sources = _sources(settings)
         """From where the settings say that conversations are pulled, by name."""
         self.watchers: set[asyncio.Event] = set()
         """Set whenever this process has changed the archive, or ends."""
         self.is_ending = False
         self._redactor = Redactor() if archive.redact else None
+        self._file_rules = FileRules.of(archive)
+        key = archive.redact_key
+        self._secret_key = None if key is None else key.get_secret_value()
         self._egress = egress or open_egress(
             EgressConfig(allow_private_addresses=archive.webhook_private_addresses)
         )
@@ -150,7 +179,12 @@ class ArchiveDesk:
         async with self._opening:
             if self._archive is None:
                 self._archive = await AsyncArchive.open(
-                    self.folder, clock=self.clock, redactor=self._redactor
+                    self.folder,
+                    clock=self.clock,
+                    redactor=self._redactor,
+                    file_rules=self._file_rules,
+                    secret_key=self._secret_key,
+                    stable_tokens=self.settings.archive.redact_tokens == "archive",
                 )
             self._writers += 1
             archive = self._archive
@@ -161,16 +195,20 @@ class ArchiveDesk:
 
     def open_source(self, spec: SourceSpec) -> AbstractAsyncContextManager[Source]:
         """The source that is meant, for as long as the context is open."""
-        return self._open_source(spec, clock=self.clock, store=self._store)
+        return self._open_source(spec, clock=self.clock, store=self.store)
 
-    async def index(self, archive: AsyncArchive) -> None:
+    async def index(self, archive: AsyncArchive, *, tidy: bool = False) -> None:
         """Bring the search index up to date with an archive that is open for writing.
+
+        Args:
+            archive: The archive.
+            tidy: Make it anew when much of what is in it has been deleted, as its words stay there.
 
         Raises:
             ArchiveError: The disk is full, or refuses; the index is as it was.
         """
         async with self._indexing:
-            await archive.call(_refresh, archive)
+            await archive.call(_refresh, archive, tidy)
 
     def say_changed(self) -> None:
         """Tell those who watch that there is something new."""
@@ -216,8 +254,14 @@ class ArchiveDesk:
                 app_id=target.app_id,
                 api_key=key,
                 organization_id=target.organization_id,
+                is_guarded=not self.settings.archive.pull_private_addresses,
             )
         ]
+
+    def own_sources(self) -> list[SourceSpec]:
+        """How this server's own records are archived: as the settings say, or as they would by themselves."""
+        own = [spec for spec in self.sources.values() if spec.kind == "own-store"]
+        return own or [_own_source(self.settings)]
 
     def _named(self, name: str) -> SourceSpec:
         spec = self.sources.get(name)
@@ -240,7 +284,19 @@ class ArchiveDesk:
         archive = self.settings.archive
         wanted = {
             PULL: (archive.auto_pull, archive.pull_schedule, PULL_JOB, {"targets": [{"source": "*"}]}),
-            CLEAN: (archive.retention_days is not None, archive.clean_schedule, CLEAN_JOB, {}),
+            CLEAN: (
+                archive.retention_days is not None or archive.store_days > 0,
+                archive.clean_schedule,
+                CLEAN_JOB,
+                {},
+            ),
+            COPY: (
+                archive.pack_after_days is not None or archive.bucket is not None,
+                archive.copy_schedule,
+                COPY_JOB,
+                {},
+            ),
+            REPORT: (archive.report_schedule is not None, archive.report_schedule or "", REPORT_JOB, {}),
             DISK: (bool(self.webhooks.urls), DISK_CRON, DISK_JOB, {}),
         }
         known = {one.id: one for one in await self.jobs.list_schedules()}
@@ -251,10 +307,14 @@ class ArchiveDesk:
                 await self.jobs.remove_schedule(id)
 
 
-def _refresh(archive: AsyncArchive) -> None:
+def _refresh(archive: AsyncArchive, tidy: bool) -> None:
     index = ArchiveIndex(archive.archive.vault)
     try:
         index.refresh()
+        if tidy:
+            known = index.status()
+            if known.tombstones > CROSSED_OUT * (known.tombstones + known.messages):
+                index.rebuild()
     finally:
         index.close()
 
@@ -279,4 +339,8 @@ def _sources(settings: Settings) -> dict[str, SourceSpec]:
     for name, table in settings.sources.items():
         spec = SourceSpec.parse(name, table)
         found[name] = replace(spec, organization_id=spec.organization_id or archive.organization_id)
-    return found
+    return found or {OWN_SOURCE: _own_source(settings)}
+
+
+def _own_source(settings: Settings) -> SourceSpec:
+    return SourceSpec(kind="own-store", organization_id=settings.archive.organization_id)

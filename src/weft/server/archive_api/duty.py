@@ -21,7 +21,19 @@ from weft.archive import (
 )
 from weft.errors import ArchiveError, ConfigError, WeftError
 from weft.jobs import Job, JobKind, JobWork, Partly, Retry
-from weft.server.archive_api.desk import CLEAN_JOB, DISK_JOB, PULL_JOB, VERIFY_JOB, WEBHOOK_JOB, ArchiveDesk
+from weft.server.archive_api import copying, report, thinning
+from weft.server.archive_api.desk import (
+    CLEAN_JOB,
+    COPY_JOB,
+    DISK_JOB,
+    PULL_JOB,
+    REPORT_JOB,
+    RESTORE_JOB,
+    THIN_JOB,
+    VERIFY_JOB,
+    WEBHOOK_JOB,
+    ArchiveDesk,
+)
 from weft.server.archive_api.target import PullArgs
 
 _BAD: Final = ("failed", "partial-succeeded")
@@ -29,10 +41,13 @@ _SHOWN_FAILURES: Final = 100
 _EVENTS: Final = {
     PULL_JOB: ("archive.pull.failed", "archive.pull.recovered"),
     CLEAN_JOB: ("archive.clean.failed", "archive.clean.recovered"),
+    THIN_JOB: ("archive.thin.failed", "archive.thin.recovered"),
+    COPY_JOB: ("archive.copy.failed", "archive.copy.recovered"),
     VERIFY_JOB: ("archive.verify.failed", "archive.verify.recovered"),
     DISK_JOB: ("archive.disk.low", "archive.disk.recovered"),
+    REPORT_JOB: ("archive.report.failed", "archive.report.made"),
 }
-"""What others are told of: that a kind of work failed, and that it did not fail again."""
+"""What others are told of: that a kind of work failed, and that it did not fail again; of reports, always."""
 
 
 def kinds(desk: ArchiveDesk) -> list[JobKind]:
@@ -41,7 +56,11 @@ def kinds(desk: ArchiveDesk) -> list[JobKind]:
     return [
         JobKind(PULL_JOB, partial(pull, desk), queue="pull", retry=busy),
         JobKind(CLEAN_JOB, partial(clean, desk), queue="clean", retry=busy),
+        JobKind(THIN_JOB, partial(thin, desk), queue="clean"),
+        JobKind(RESTORE_JOB, partial(restore, desk), queue="restore"),
+        JobKind(COPY_JOB, partial(copying.copy, desk), queue="copy", retry=busy),
         JobKind(VERIFY_JOB, partial(verify, desk), queue="verify"),
+        JobKind(REPORT_JOB, partial(report.write, desk), queue="report", retry=busy),
         JobKind(DISK_JOB, partial(check_disk, desk), queue="disk"),
         JobKind(WEBHOOK_JOB, partial(send_webhook, desk), queue="webhook", retry=Retry(attempts=8)),
     ]
@@ -106,8 +125,33 @@ async def _pull_one(
 
 
 async def clean(desk: ArchiveDesk, work: JobWork) -> object:
-    """Delete what is old enough; holds are kept to, and so is the clock's guard."""
-    days = work.job.args.get("days_to_keep", desk.settings.archive.retention_days)
+    """Delete what is old enough; holds are kept to, and so is the clock's guard.
+
+    As the settings want it, the own store is thinned first and files that nobody needs go too; an order of
+    its own says how many days the archive keeps, and is about the archive alone.
+    """
+    settings = desk.settings.archive
+    if work.job.args:
+        view = await _clean_archive(desk, work, work.job.args.get("days_to_keep", settings.retention_days))
+        return view if view["success"] else Partly(view, str(view["message"]))
+    parts: dict[str, dict[str, object]] = {}
+    if settings.store_days:
+        args = thinning.ThinArgs(pull=True).check(settings.store_days)
+        parts["store"] = await thinning.thin(desk, work, args, pull=partial(_pull_own, desk, work))
+    view = {"success": True, "message": "Nothing is deleted from the archive"}
+    if settings.retention_days is not None or not settings.store_days:
+        view = await _clean_archive(desk, work, settings.retention_days)
+    try:
+        parts["files"] = {"success": True, **await thinning.sweep(desk)}
+    except WeftError as error:
+        parts["files"] = {"success": False, "error": f"{type(error).__name__}: {error}"}
+    errors = [] if view["success"] else [str(view["message"])]
+    errors += [f"{name}: {part['error']}" for name, part in parts.items() if not part["success"]]
+    whole = {**view, **parts, "success": not errors}
+    return Partly(whole, "; ".join(errors)) if errors else whole
+
+
+async def _clean_archive(desk: ArchiveDesk, work: JobWork, days: object) -> dict[str, object]:
     organization = work.job.args.get("organization_id")
     if not isinstance(days, int | float):
         raise ConfigError("archive.retention_days is not set, so nothing is deleted")
@@ -115,9 +159,33 @@ async def clean(desk: ArchiveDesk, work: JobWork) -> object:
         result = await archive.clean_old_logs(
             float(days), organization if isinstance(organization, str) else None
         )
-        await desk.index(archive)
-    view = msgspec.to_builtins(result)
-    return view if result.success else Partly(view, result.message)
+        await desk.index(archive, tidy=True)
+    view: dict[str, object] = msgspec.to_builtins(result)
+    return view
+
+
+async def thin(desk: ArchiveDesk, work: JobWork) -> object:
+    """Delete from the own store what the archive has."""
+    args = msgspec.convert(work.job.args, thinning.ThinArgs).check(desk.settings.archive.store_days)
+    view = await thinning.thin(desk, work, args, pull=partial(_pull_own, desk, work))
+    return view if view["success"] else Partly(view, str(view["error"]))
+
+
+async def _pull_own(
+    desk: ArchiveDesk, work: JobWork, archive: AsyncArchive, spec: SourceSpec
+) -> dict[str, object]:
+    result = await _pull_one(desk, work, archive, spec, None)
+    await desk.index(archive)
+    return msgspec.convert(result, dict[str, object])
+
+
+async def restore(desk: ArchiveDesk, work: JobWork) -> object:
+    """Put archived conversations back into the own store."""
+    args = msgspec.convert(work.job.args, thinning.RestoreArgs)
+    view = await thinning.restore(desk, work, args)
+    if view["success"]:
+        return view
+    return Partly(view, f"{view['failed_count']} conversations and all of some apps could not be put back")
 
 
 async def verify(desk: ArchiveDesk, work: JobWork) -> object:
@@ -155,7 +223,7 @@ async def tell_end(desk: ArchiveDesk, job: Job, before: Job | None) -> None:
         return
     failed, recovered = _EVENTS[job.name]
     is_bad, was_bad = job.status in _BAD, before is not None and before.status in _BAD
-    if job.status == "cancelled" or not (is_bad or was_bad):
+    if job.status == "cancelled" or not (is_bad or was_bad or job.name == REPORT_JOB):
         return
     if is_bad and was_bad and job.name == DISK_JOB:
         return  # it is looked at every few minutes, and was told already
@@ -195,6 +263,8 @@ def pull_view(report: PullReport) -> dict[str, object]:
         "unchanged": report.total("unchanged"),
         "gone": report.total("gone"),
         "runs": report.total("runs"),
+        "files": report.total("files"),
+        "files_missing": report.total("files_missing"),
         "failed": failed,
         "bytes_written": report.total("bytes_written"),
         "apps": _apps(report.apps),

@@ -12,16 +12,32 @@ from starlette.responses import Response
 from weft.errors import ForbiddenError
 from weft.jobs import Job, JobStatus, Schedule, check_cron
 from weft.server.archive_api.call import ArchiveCall
-from weft.server.archive_api.desk import CLEAN_JOB, PULL_JOB, VERIFY_JOB
+from weft.server.archive_api.desk import CLEAN_JOB, COPY_JOB, PULL_JOB, REPORT_JOB, THIN_JOB, VERIFY_JOB
 from weft.server.archive_api.target import KEY_ENV, PullArgs, refused
+from weft.server.archive_api.thinning import LONGEST_DAYS, ThinArgs
 from weft.server.reply import json_reply
 
 _STATUSES = ("queued", "running", "succeeded", "partial-succeeded", "failed", "cancelled")
-_TASKS = {"pull": PULL_JOB, "clean": CLEAN_JOB, "verify": VERIFY_JOB}
+_TASKS = {
+    "pull": PULL_JOB,
+    "clean": CLEAN_JOB,
+    "copy": COPY_JOB,
+    "report": REPORT_JOB,
+    "thin": THIN_JOB,
+    "verify": VERIFY_JOB,
+}
 
 
 class _CleanArgs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     days_to_keep: float | None = None
+    organization_id: str | None = None
+
+
+class _CopyArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of packing and copying: the settings say everything."""
+
+
+class _ReportArgs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     organization_id: str | None = None
 
 
@@ -30,9 +46,12 @@ class _VerifyArgs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     budget_seconds: float | None = None
 
 
-_ARGS: dict[str, type[PullArgs] | type[_CleanArgs] | type[_VerifyArgs]] = {
+_ARGS: dict[str, type[msgspec.Struct]] = {
     "pull": PullArgs,
     "clean": _CleanArgs,
+    "copy": _CopyArgs,
+    "report": _ReportArgs,
+    "thin": ThinArgs,
     "verify": _VerifyArgs,
 }
 
@@ -75,6 +94,8 @@ async def put_schedule(call: ArchiveCall) -> Response:
     known = {one.id: one for one in await call.desk.jobs.list_schedules()}
     if schedule.id in known and known[schedule.id].origin == "settings":
         raise ForbiddenError(f"The schedule {schedule.id!r} follows from the settings; change it there.")
+    if schedule.name == THIN_JOB:
+        msgspec.convert(schedule.args, ThinArgs).check(call.desk.settings.archive.store_days)
     for name in _named_sources(schedule):
         if name not in ("*", *call.desk.sources):
             known_sources = ", ".join(call.desk.sources) or "none"
@@ -116,6 +137,8 @@ def read_schedule(id: str, fields: dict[str, object], zone: str) -> Schedule:
     check_cron(cron, zone_given)
     if task == "pull" and args == {}:
         args = {"targets": [{"source": "*"}]}
+    if task == "thin" and isinstance(args, dict):
+        args = {"pull": True, **args}
     return Schedule(
         id, cron, _TASKS[task], _read_args(task, args), zone=zone_given, origin="api", is_active=is_active
     )
@@ -140,6 +163,8 @@ def _read_args(task: str, args: object) -> dict[str, object]:
             _check_target(target.source, target.key_env, target.url)
         if parsed.filters is not None:
             parsed.filters.query()
+    if isinstance(parsed, ThinArgs):
+        parsed.check(LONGEST_DAYS)
     if isinstance(parsed, _VerifyArgs) and parsed.depth not in ("structure", "sizes", "bytes"):
         raise refused("args", "depth is none of structure, sizes, bytes")
     built: dict[str, object] = msgspec.to_builtins(parsed)

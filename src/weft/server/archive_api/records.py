@@ -82,7 +82,10 @@ async def verify(call: ArchiveCall) -> Response:
         raise refused("depth", "is none of structure, sizes, bytes")
     if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | float) or budget < 0):
         raise refused("budget_seconds", "is not a number of seconds")
-    if body.get("background", False) is True:
+    background = body.get("background", False)
+    if not isinstance(background, bool):
+        raise refused("background", "is neither true nor false")
+    if background:
         args: dict[str, Any] = {"depth": depth, **({} if budget is None else {"budget_seconds": budget})}
         job = await call.desk.jobs.enqueue(VERIFY_JOB, args, key=VERIFY_JOB, subject="verify")
         return json_reply({"success": True, "job": job_view(job)}, 202)

@@ -17,6 +17,7 @@ from weft.server.console_api.conversations import NO_CONVERSATION
 from weft.server.console_api.field import Id, Limit, OptionalId
 from weft.server.path import path_id
 from weft.server.reply import json_reply
+from weft.server.signed_files import FreshLinks
 from weft.server.sse import seconds
 from weft.store import (
     Account,
@@ -78,11 +79,12 @@ async def history(request: Request) -> Response:
         return page.items, page.has_more, _around(connection, app.id, page.items)
 
     items, has_more, around = await call.read(read)
+    links = await FreshLinks.of(call.runtime, app.id, items, around.files)
     return json_reply(
         {
             "limit": query.limit,
             "has_more": has_more,
-            "data": [_shown(message, around) for message in items],
+            "data": [_shown(message, around, links) for message in items],
         }
     )
 
@@ -98,7 +100,8 @@ async def detail(request: Request) -> Response:
         return message, _around(connection, app.id, [message])
 
     message, around = await call.read(read)
-    return json_reply(_shown(message, around))
+    links = await FreshLinks.of(call.runtime, app.id, [message], around.files)
+    return json_reply(_shown(message, around, links))
 
 
 async def suggested(request: Request) -> Response:
@@ -151,7 +154,7 @@ def _around(connection: Connection, app_id: str, items: Sequence[Message]) -> _A
     )
 
 
-def _shown(message: Message, around: _Around) -> dict[str, object]:
+def _shown(message: Message, around: _Around, links: FreshLinks) -> dict[str, object]:
     annotation, hit = around.annotations.get(message.id), around.hits.get(message.id)
     return {
         "id": message.id,
@@ -172,7 +175,7 @@ def _shown(message: Message, around: _Around) -> dict[str, object]:
         "annotation_hit_history": None if hit is None else _hit(hit),
         "created_at": seconds(message.created_at),
         "agent_thoughts": [],
-        "message_files": [_file(file) for file in around.files.get(message.id, ())],
+        "message_files": [_file(file, links) for file in around.files.get(message.id, ())],
         "metadata": message.metadata or {},
         "status": message.status,
         "error": message.error,
@@ -209,12 +212,12 @@ def _hit(hit: AnnotationHit) -> dict[str, object]:
     }
 
 
-def _file(file: MessageFile) -> dict[str, object]:
+def _file(file: MessageFile, links: FreshLinks) -> dict[str, object]:
     return {
         "id": file.id,
         "filename": file.name,
         "type": file.type,
-        "url": file.url,
+        "url": links.url(file),
         "mime_type": file.mime_type,
         "size": file.size,
         "transfer_method": file.transfer_method,

@@ -10,7 +10,7 @@ from weft.server import session_view as view
 from weft.server.console_api.call import FLOW_MODES, ConsoleCall
 from weft.server.path import path_id
 from weft.server.reply import json_reply, no_content
-from weft.sessions import StoredSession, StoreReader
+from weft.sessions import StoredSession, StoreReader, change_session
 from weft.store import conversations
 from weft.wire import ConversationRenameRequest, parse_request
 
@@ -45,13 +45,13 @@ async def run(request: Request) -> Response:
 
 async def history(request: Request) -> Response:
     """Its history."""
-    call, session = await _open(request)
+    call, session = await _open(request, detail=False)
     return await view.show_history(session, call.query)
 
 
 async def chat_history(request: Request) -> Response:
     """Its history as a chat."""
-    call, session = await _open(request)
+    call, session = await _open(request, detail=False)
     return await view.show_chat_history(session, call.query)
 
 
@@ -80,6 +80,26 @@ async def rename(request: Request) -> Response:
     return json_reply((await StoredSession.open(reader, session_id)).head.to_dict())
 
 
+async def change(request: Request) -> Response:
+    """Give a session another name, and variables other values."""
+    call = await ConsoleCall.begin(request, "editor")
+    app = await call.app(*FLOW_MODES)
+    session_id = path_id(request, "session_id", view.NO_SESSION)
+    wanted = view.wanted_change(await call.json())
+    reader = StoreReader(call.runtime.store, app.id)
+    await StoredSession.open(reader, session_id)
+    view.check_changeable(app)
+    now = call.runtime.clock.now()
+    await call.write(
+        "conversation.update",
+        lambda connection: change_session(connection, app.id, session_id, wanted, now),
+        app_id=app.id,
+        target_id=session_id,
+        variables=sorted(wanted.session_state),
+    )
+    return json_reply((await StoredSession.open(reader, session_id)).head.to_dict())
+
+
 async def delete(request: Request) -> Response:
     """Take a session out of all lists."""
     call = await ConsoleCall.begin(request, "editor")
@@ -97,17 +117,19 @@ async def delete(request: Request) -> Response:
     return no_content()
 
 
-async def _open(request: Request) -> tuple[ConsoleCall, StoredSession]:
+async def _open(request: Request, *, detail: bool = True) -> tuple[ConsoleCall, StoredSession]:
     call = await ConsoleCall.begin(request, "editor")
     app = await call.app(*FLOW_MODES)
     session_id = path_id(request, "session_id", view.NO_SESSION)
-    return call, await StoredSession.open(StoreReader(call.runtime.store, app.id), session_id)
+    reader = StoreReader(call.runtime.store, app.id)
+    return call, await StoredSession.open(reader, session_id, detail=detail)
 
 
 _ONE = "/apps/{app_id}/sessions/{session_id}"
 ROUTES = [
     Route("/apps/{app_id}/sessions", listing, methods=["GET"]),
     Route(_ONE, detail, methods=["GET"]),
+    Route(_ONE, change, methods=["PATCH"]),
     Route(_ONE, delete, methods=["DELETE"]),
     Route(f"{_ONE}/name", rename, methods=["POST"]),
     Route(f"{_ONE}/runs", runs, methods=["GET"]),

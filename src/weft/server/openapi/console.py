@@ -328,6 +328,14 @@ OPERATIONS: Final = (
     ),
     _session("", sessions.detail, query=session_view.SessionQuery),
     Operation(
+        method="PATCH",
+        path=_SESSION,
+        handler=sessions.change,
+        body={JSON: service_wire.SessionChangeRequest},
+        answers={200: {JSON: _OBJECT}},
+        errors=f"{BODY_ERRORS} {_APP} not_found conflict",
+    ),
+    Operation(
         method="DELETE",
         path=_SESSION,
         handler=sessions.delete,

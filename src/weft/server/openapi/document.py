@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from weft.server import signed_files
-from weft.server.openapi import console, openai, service
+from weft.server.openapi import archive, console, openai, service
 from weft.server.openapi.operation import (
     BINARY,
     BYTES,
@@ -109,6 +109,14 @@ def apis(others: Iterable[Operation]) -> tuple[Api, ...]:
             console.COMMON,
         ),
         Api(
+            "archive",
+            "/api/conversation-logs",
+            "The archive of conversations, called with the operator's token or an administrator's login",
+            "console",
+            archive.OPERATIONS,
+            archive.COMMON,
+        ),
+        Api(
             "server",
             "",
             "Signed files, and what whoever runs the server asks",
@@ -198,6 +206,8 @@ def _operation_id(api: Api, operation: Operation) -> str:
 
 def _told_apart(operation: Operation) -> tuple[str, ...]:
     """What tells operations apart that one handler serves."""
+    if operation.path == "/":
+        return ("slash",)
     return ("post",) if (operation.method, operation.path) == ("POST", "/workspaces/current") else ()
 
 

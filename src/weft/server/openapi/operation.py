@@ -37,21 +37,23 @@ STATUS_OF: Final[Mapping[str, int]] = {
             account_banned app_unavailable bad_request completion_request_error conversation_completed
             filename_not_exists_error invalid_form_data invalid_param max_keys_exceeded
             model_currently_not_support no_audio_uploaded no_file_uploaded not_chat_app not_workflow_app
-            provider_not_initialize provider_not_support_speech_to_text provider_quota_exceeded too_many_files
+            provider_not_initialize provider_not_support_speech_to_text provider_quota_exceeded source_failed
+            too_many_files
         """,
         401: "authentication_failed invalid_api_key unauthorized",
         403: "file_access_denied forbidden",
         404: """
             app_not_found draft_workflow_not_exist end_user_not_found file_not_found model_not_found not_found
         """,
-        409: "conflict draft_workflow_not_sync",
+        409: "archive_locked conflict draft_workflow_not_sync retention_refused",
         412: "human_input_form_expired human_input_form_submitted",
         413: "audio_too_large file_too_large request_entity_too_large",
         415: "unsupported_audio_type unsupported_file_type unsupported_media_type",
         416: "range_not_satisfiable",
         429: "email_code_login_limit rate_limit_error too_many_requests",
-        500: "internal_server_error",
-        503: "service_unavailable",
+        500: "archive_damaged archive_failed internal_server_error",
+        503: "archive_read_only service_unavailable",
+        507: "archive_full",
     }.items()
     for code in codes.split()
 }

@@ -286,6 +286,14 @@ OPERATIONS: Final = (
     ),
     _session("", sessions.detail, query=session_view.SessionQuery),
     Operation(
+        method="PATCH",
+        path="/sessions/{session_id}",
+        handler=sessions.change,
+        body={JSON: wire.SessionChangeRequest},
+        answers={200: {JSON: _OBJECT}},
+        errors=f"{BODY_ERRORS} not_workflow_app not_found conflict",
+    ),
+    Operation(
         method="DELETE",
         path="/sessions/{session_id}",
         handler=sessions.delete,

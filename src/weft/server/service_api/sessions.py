@@ -10,7 +10,7 @@ from weft.server import session_view as view
 from weft.server.call import WORKFLOW_MODES, Call
 from weft.server.path import path_id
 from weft.server.reply import json_reply, no_content
-from weft.sessions import StoredSession, StoreReader
+from weft.sessions import StoredSession, StoreReader, change_session
 from weft.store import conversations
 from weft.wire import ConversationRenameRequest, parse_request
 
@@ -47,13 +47,13 @@ async def run(request: Request) -> Response:
 
 async def history(request: Request) -> Response:
     """Its history."""
-    call, session = await _open(request)
+    call, session = await _open(request, detail=False)
     return await view.show_history(session, call.query)
 
 
 async def chat_history(request: Request) -> Response:
     """Its history as a chat."""
-    call, session = await _open(request)
+    call, session = await _open(request, detail=False)
     return await view.show_chat_history(session, call.query)
 
 
@@ -83,6 +83,26 @@ async def rename(request: Request) -> Response:
     return json_reply((await StoredSession.open(reader, session_id)).head.to_dict())
 
 
+async def change(request: Request) -> Response:
+    """Give a session another name, and variables other values."""
+    call = await Call.begin(request)
+    body = await call.json()
+    user = await call.end_user(body, required=True)
+    call.check_mode(*WORKFLOW_MODES)
+    session_id = path_id(request, "session_id", view.NO_SESSION)
+    wanted = view.wanted_change(body)
+    reader = StoreReader(call.runtime.store, call.app.id, end_user_id=user.id)
+    await StoredSession.open(reader, session_id)
+    view.check_changeable(call.app)
+    now = call.runtime.clock.now()
+    await call.runtime.store.write(
+        lambda connection: change_session(
+            connection, call.app.id, session_id, wanted, now, end_user_id=user.id
+        )
+    )
+    return json_reply((await StoredSession.open(reader, session_id)).head.to_dict())
+
+
 async def delete(request: Request) -> Response:
     """Remove a session from every listing; its runs and logs remain."""
     call = await Call.begin(request)
@@ -101,19 +121,20 @@ async def delete(request: Request) -> Response:
     return no_content()
 
 
-async def _open(request: Request) -> tuple[Call, StoredSession]:
+async def _open(request: Request, *, detail: bool = True) -> tuple[Call, StoredSession]:
     call = await Call.begin(request)
     user = await call.end_user(call.query, required=True)
     call.check_mode(*WORKFLOW_MODES)
     session_id = path_id(request, "session_id", view.NO_SESSION)
     reader = StoreReader(call.runtime.store, call.app.id, end_user_id=user.id)
-    return call, await StoredSession.open(reader, session_id)
+    return call, await StoredSession.open(reader, session_id, detail=detail)
 
 
 _ONE = "/sessions/{session_id}"
 ROUTES = [
     Route("/sessions", listing, methods=["GET"]),
     Route(_ONE, detail, methods=["GET"]),
+    Route(_ONE, change, methods=["PATCH"]),
     Route(_ONE, delete, methods=["DELETE"]),
     Route(f"{_ONE}/name", rename, methods=["POST"]),
     Route(f"{_ONE}/runs", runs, methods=["GET"]),
