@@ -17,6 +17,7 @@ from weft.runs import hash_key, open_runtime
 from weft.server import serving
 from weft.sessions import (
     Message,
+    RemoteSession,
     RunOutput,
     RunStatus,
     SessionStore,
@@ -167,7 +168,7 @@ async def _conversation(url: str, turns: int, options: Options) -> Result:
         figures: dict[str, list[float]] = {"open": [], "last_3_history": [], "chat_history_of_20": []}
         for _ in range(times):
             began = time.perf_counter()
-            await StoredSession.open(reader, conversation.id)
+            await StoredSession.open(reader, conversation.id, detail=False)
             opened = time.perf_counter()
             found = await session.get_workflow_history(3)
             told = time.perf_counter()
@@ -223,11 +224,18 @@ async def _over_http(data: Path, turns: int, options: Options) -> Result:
                 await session.get_runs(limit=20)
                 figures["last_3_history"].append((told - began) * 1e3)
                 figures["newest_20_runs"].append((time.perf_counter() - told) * 1e3)
-            began = time.perf_counter()
-            await session.load()
-            whole = [time.perf_counter() - began]
+            whole: dict[str, list[float]] = {"whole_session": [], "whole_session_cpu": [], "as_objects": []}
+            for _ in range(options.pick(3, 1)):
+                began, cpu = time.perf_counter(), time.process_time()
+                await session.load()
+                loaded = time.perf_counter()
+                whole["whole_session"].append(loaded - began)
+                whole["whole_session_cpu"].append(time.process_time() - cpu)
+                await RemoteSession(session).load()
+                whole["as_objects"].append(time.perf_counter() - loaded)
     kept = {name: Figure("ms", tuple(values)) for name, values in figures.items()}
-    return Result(f"over HTTP, sqlite, {turns} turns", {**kept, "whole_session": Figure("s", tuple(whole))})
+    kept |= {name: Figure("s", tuple(values)) for name, values in whole.items()}
+    return Result(f"over HTTP, sqlite, {turns} turns", kept)
 
 
 def _turn(conversation: Conversation, number: int) -> tuple[StoredMessage, Run]:

@@ -374,3 +374,26 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path, weft_archive:
     assert (code, out) == (1, ""), err
     assert weft_archive("verify")[0] == 1
     assert outside.exists()
+
+
+def test_a_conversation_is_shown_wherever_it_is_filed(tmp_path: Path, weft_archive: Command) -> None:
+    (tmp_path / "some.json").write_text(json.dumps([record(1)]))
+    pull = ("pull", "--folder", tmp_path / "some.json", "--organization-id")
+    assert weft_archive(*pull, "org-1")[0] == 0
+    code, out, _ = weft_archive("search", "question")
+    assert (code, out.splitlines()[0]) == (0, "2025-10-02 10:30  conv-1  app-a  org-1")
+    assert json.loads(weft_archive("show", "conv-1", "--json")[1])["organization_id"] == "org-1"
+    assert weft_archive(*pull, "org-2")[0] == 0
+    code, out, err = weft_archive("show", "conv-1")
+    assert (code, out) == (2, "")
+    assert "org-1, org-2; choose one with --organization-id" in err
+    assert weft_archive("show", "conv-1", "--organization-id", "org-2")[0] == 0
+
+
+def test_a_folder_or_an_archive_that_is_not_there_is_said_at_once(weft_archive: Command) -> None:
+    for words, said in (
+        (("pull", "--folder", "nowhere"), "nowhere: there is no such file or folder"),
+        (("tail",), "there is no archive; name one with --archive"),
+    ):
+        code, out, err = weft_archive(*words)
+        assert (code, out, said in err) == (2, "", True), words

@@ -1,4 +1,4 @@
-"""`weft worker` and `weft serve` killed in the middle of pulls: everything is there once, nothing is stuck."""
+"""`weft worker` and `weft serve` killed in the middle of pulls: all is there once, nothing is stuck."""
 
 from __future__ import annotations
 

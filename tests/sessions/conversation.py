@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tests.store.rows import Rows
+from tests.store.rows import START, Rows
 from weft.sessions import WorkflowSession, session_of
 from weft.store import (
+    Annotation,
     App,
     Connection,
     ConversationVariable,
     EndUser,
+    Feedback,
+    Form,
     Message,
     MessageFile,
     NodeExecution,
+    Rating,
     Run,
     Workflow,
+    app_annotations,
     apps,
     conversation_variables,
     conversations,
     end_users,
+    feedbacks,
+    forms,
     messages,
     node_executions,
     runs,
@@ -44,6 +52,9 @@ class Talk:
     executions: list[NodeExecution] = field(default_factory=list)
     files: list[MessageFile] = field(default_factory=list)
     variables: list[ConversationVariable] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.app: App = self.rows.app("Tea shop")
@@ -119,6 +130,73 @@ class Talk:
         self.executions.append(execution)
         return execution
 
+    def ask(self, run: Run, **details: object) -> Form:
+        """A node of a run asks a person for a name, with two ways to go on."""
+        form = Form(
+            id=self.rows.ids.new(),
+            run_id=run.id,
+            app_id=run.app_id,
+            node_id="person",
+            node_title="Person",
+            content="Who? {{#$output.name#}}",
+            inputs=[
+                {"type": "text_input", "output_variable_name": "name", "default": None},
+                {"type": "select", "output_variable_name": "level", "option_source": {"value": ["a", "b"]}},
+            ],
+            actions=[{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}],
+            created_at=START,
+            expires_at=START + timedelta(hours=1),
+            token=f"token of {run.id}",
+            resolved_defaults={"name": "Ada"},
+        )
+        form = replace(form, **details)
+        self.forms.append(form)
+        waits = form.status == "waiting"
+        self.execute(
+            run,
+            "",
+            "",
+            node_id="person",
+            node_type="human-input",
+            title="Person",
+            status="paused" if waits else "succeeded",
+            process_data=None,
+            outputs=None if waits else dict(form.submitted or {}),
+        )
+        return form
+
+    def judge(self, message: Message, rating: Rating, **details: object) -> Feedback:
+        """The user says what they think of an answer."""
+        feedback = Feedback(
+            id=self.rows.ids.new(),
+            app_id=message.app_id,
+            conversation_id=message.conversation_id,
+            message_id=message.id,
+            rating=rating,
+            from_source="user",
+            created_at=START,
+            updated_at=START + timedelta(seconds=5),
+            end_user_id=self.user.id,
+        )
+        feedback = replace(feedback, **details)
+        self.feedback.append(feedback)
+        return feedback
+
+    def correct(self, message: Message, answer: str) -> Annotation:
+        """An editor says what the answer should have been."""
+        annotation = Annotation(
+            id=self.rows.ids.new(),
+            app_id=message.app_id,
+            question=message.query,
+            answer=answer,
+            created_at=START,
+            updated_at=START,
+            message_id=message.id,
+            conversation_id=message.conversation_id,
+        )
+        self.annotations.append(annotation)
+        return annotation
+
     def session(self, **changes: object) -> WorkflowSession:
         """The conversation as a session."""
         given: Mapping[str, object] = {
@@ -130,6 +208,9 @@ class Talk:
             "end_user": self.user,
             "variables": self.variables,
             "files": self.files,
+            "forms": self.forms,
+            "feedback": self.feedback,
+            "annotations": self.annotations,
             "workflow": self.workflow,
             **changes,
         }
@@ -150,6 +231,12 @@ class Talk:
         conversations.touch(connection, self.conversation.id, self.conversation.updated_at)
         node_executions.append(connection, self.executions)
         messages.insert_files(connection, self.files)
+        for form in self.forms:
+            forms.create(connection, form)
+        for feedback in self.feedback:
+            feedbacks.put(connection, feedback)
+        for annotation in self.annotations:
+            app_annotations.insert(connection, annotation)
 
     def stored(self) -> Talk:
         """The same as the store counts it."""

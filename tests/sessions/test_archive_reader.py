@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.sessions.builders import contents
 from tests.sessions.conversation import Talk
-from tests.store.rows import Rows
+from tests.store.rows import START, Rows
 from weft.archive import Archive, Conversation, RunRecord
 from weft.errors import ConflictError, NotFoundError
 from weft.ids import TimeOrderedIds
@@ -44,7 +44,12 @@ def talk() -> Talk:
     talk.turn("three", "worse", parent=parent)
     run = talk.turn("three", "third", "partial-succeeded", parent=parent, exceptions_count=1)
     talk.execute(run, "few", "shots", node_id="few", iteration_id="loop", iteration_index=2)
-    talk.turn("wait", "so far", "paused")
+    talk.ask(run, status="submitted", submitted={"name": "Ada"}, action_id="yes", closed_at=START)
+    talk.ask(talk.turn("wait", "so far", "paused"))
+    talk.judge(talk.messages[0], "like", content="Because.")
+    talk.judge(talk.messages[1], "dislike")
+    talk.judge(talk.messages[0], "dislike", from_source="admin", end_user_id=None, account_id="boss")
+    talk.correct(talk.messages[0], "better")
     return talk
 
 

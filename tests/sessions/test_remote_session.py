@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -22,7 +25,7 @@ from weft.client import (
     AsyncWorkflowApp,
     Client,
 )
-from weft.errors import InvalidRequestError, NotFoundError
+from weft.errors import ConflictError, InvalidRequestError, NotFoundError
 from weft.sessions import RemoteSession, StoredSession, StoreReader, WorkflowSession
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +149,51 @@ async def test_sessions_are_listed_renamed_and_deleted(house: House) -> None:
         with pytest.raises(NotFoundError):
             await RemoteSession(mine).load()
         assert repr(mine) == f"AsyncSessionHandle({ids[0]!r})"
+
+
+async def test_name_and_state_are_changed_over_http(house: House) -> None:
+    variables = [
+        apps.conversation_variable("topic", "string", "tea"),
+        apps.conversation_variable("n", "number", 1),
+    ]
+    flow = await house.serve(apps.echo_flow(name="Stateful", variables=variables))
+    id = (await flow.said("hi", user="ann", auto_generate_name=False))["conversation_id"]
+    async with (
+        AsyncClient(flow.url, flow.key) as client,
+        AsyncConsoleClient(flow.url, EMAIL, PASSWORD) as console,
+    ):
+        remote = RemoteSession(client.session(id, user="ann"))
+        editor = RemoteSession(console.app(flow.app_id, AsyncAdvancedChatApp).session(id))
+        mine, theirs = await remote.load(), await editor.load(messages=False)
+        state: Any = mine.session_data["session_state"]
+        state["topic"] = "coffee"
+        mine.session_data["session_name"] = "Mine"
+        assert await remote.save(mine) is mine
+        state = mine.session_data["session_state"]
+        assert (await editor.load()).session_data["session_state"] == state == {"topic": "coffee", "n": 1}
+        state["n"] = 2
+        await remote.save(mine)
+        await remote.save(mine)
+        assert (await remote.load()).to_dict() == mine.to_dict()
+
+        theirs_state: Any = theirs.session_data["session_state"]
+        theirs_state["n"] = 5
+        with pytest.raises(ConflictError, match=r"session_state\['n'\]"):
+            await editor.save(theirs)
+        theirs_state["n"] = "five"
+        with pytest.raises(InvalidRequestError):
+            await remote.update_session_state({"n": "five"})
+        theirs.runs.clear()
+        with pytest.raises(InvalidRequestError, match="the list of runs has been changed"):
+            await editor.save(theirs)
+        with pytest.raises(InvalidRequestError, match="was not read from a stored conversation"):
+            await remote.save(WorkflowSession(id))
+        with pytest.raises(InvalidRequestError, match="is not "):
+            await RemoteSession(client.session(UNKNOWN, user="ann")).save(mine)
+        assert await editor.update_session_state({"n": 3}) == {"topic": "coffee", "n": 3}
+        await editor.set_session_name("Ours")
+        assert (await remote.load(0)).session_data["session_name"] == "Ours"
+        assert mine == copy.deepcopy(mine) == pickle.loads(pickle.dumps(mine))
 
 
 async def test_the_run_of_a_workflow_app_is_a_session(house: House) -> None:

@@ -39,6 +39,7 @@ from weft.sessions import (
     WorkflowChatInteraction,
     WorkflowRunOutput,
     WorkflowSession,
+    plain,
 )
 
 
@@ -462,6 +463,14 @@ def test_workflows_nested_too_deep_are_left_out_with_a_warning(caplog: pytest.Lo
         assert isinstance(inner, WorkflowRunOutput)
         found, depth = inner, depth + 1
     assert (depth, len(caplog.records)) == (10, 1)
+
+
+def test_the_same_set_is_always_the_same_list() -> None:
+    names = [f"name {number:02}" for number in range(30)]
+    assert plain({"names": {*names}, "mixed": frozenset([2, "b", 10, "a"])}) == {
+        "names": names,
+        "mixed": [2, 10, "a", "b"],
+    }
 
 
 # Parts

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from weft.errors import NotFoundError
 from weft.ids import TimeOrderedIds
 from weft.sessions import (
     RunStatus,
+    SessionChange,
     SessionHead,
     SessionReader,
     StoredSession,
@@ -25,7 +28,7 @@ from weft.sessions import (
     TurnPage,
     WorkflowSession,
 )
-from weft.store import Store, conversations, open_store
+from weft.store import Link, Store, conversations, open_store
 from weft.testing.clock import FrozenClock
 
 pytestmark = pytest.mark.anyio
@@ -51,8 +54,8 @@ class CountingReader:
         self._reader = reader
         self.read = 0
 
-    async def head(self, session_id: str, *, user_id: str | None) -> SessionHead:
-        return await self._reader.head(session_id, user_id=user_id)
+    async def head(self, session_id: str, *, user_id: str | None, detail: bool = True) -> SessionHead:
+        return await self._reader.head(session_id, user_id=user_id, detail=detail)
 
     async def turns(self, session_id: str, *, before: str | None, limit: int, detail: bool) -> TurnPage:
         page = await self._reader.turns(session_id, before=before, limit=limit, detail=detail)
@@ -61,6 +64,12 @@ class CountingReader:
 
     async def find_turn(self, session_id: str, id: str) -> Turn | None:
         return await self._reader.find_turn(session_id, id)
+
+    async def links(self, session_id: str) -> Sequence[Link]:
+        return await self._reader.links(session_id)
+
+    async def change(self, session_id: str, change: SessionChange) -> None:
+        await self._reader.change(session_id, change)
 
 
 async def opened(store: Store, talk: Talk) -> tuple[StoredSession, CountingReader]:
@@ -74,10 +83,14 @@ async def test_a_stored_conversation_is_the_session_of_its_rows(records: Store, 
     talk.variables = [talk.rows.variable(talk.conversation, "notes", ["a"])]
     talk.turn("one", "first")
     talk.files = [talk.rows.file(talk.messages[0])]
+    talk.judge(talk.messages[0], "like")
+    talk.judge(talk.messages[0], "dislike", from_source="admin")
     talk.turn("two", "", "failed")
+    talk.correct(talk.messages[1], "better")
     parent = talk.messages[1].id
     talk.turn("three", "worse", parent=parent)
     talk.turn("three", "third", parent=parent)
+    talk.ask(talk.turn("four", "", "paused"))
     stored, _ = await opened(records, talk)
     whole = await stored.load()
     assert whole.to_dict() == talk.session().to_dict()
@@ -208,6 +221,46 @@ async def test_a_session_is_loaded_in_part(records: Store, talk: Talk) -> None:
     assert bare.get_workflow_history() == whole.get_workflow_history()
     assert (bare.runs[4].images, stepless.images) == (None, whole.runs[4].images)
     assert len((await stored.load(99)).runs) == 5
+
+
+async def test_the_text_of_a_session_is_that_of_the_loaded_one(records: Store, talk: Talk) -> None:
+    parent = None
+    for number in range(1030):
+        executed = number % 100 == 0
+        talk.turn(
+            f"q{number} ä\U0001f600",
+            f"a{number}",
+            ("succeeded", "failed")[number % 3 == 1],
+            parent=parent,
+            executed=executed,
+            inputs={"sys.query": "q", "x": [1, {"y": None}]},
+        )
+        if number % 200 == 0:
+            parent = talk.messages[-1].id
+            talk.files.append(talk.rows.file(talk.messages[-1]))
+            talk.judge(talk.messages[-1], "like")
+    talk.ask(talk.turn("wait", "", "paused"))
+    talk.messages[7] = replace(talk.messages[7], query="", answer="")
+    talk.runs[8] = replace(talk.runs[8], outputs={"sum": 3}, total_price=Decimal("0.1"), currency="EUR")
+    talk.messages[8] = replace(talk.messages[8], answer="")
+    stored, _ = await opened(records, talk)
+    given: list[dict[str, Any]] = [
+        {},
+        {"steps": False},
+        {"messages": False},
+        {"steps": False, "messages": False},
+        {"last_n_runs": 0},
+        {"last_n_runs": 3},
+        {"last_n_runs": 700, "messages": False},
+    ]
+    for wanted in given:
+        expected = (await stored.load(**wanted)).to_dict()
+        assert json.loads(await stored.dump(**wanted)) == expected, wanted
+
+
+async def test_the_text_of_a_session_without_turns(records: Store, talk: Talk) -> None:
+    stored, _ = await opened(records, talk)
+    assert json.loads(await stored.dump()) == (await stored.load()).to_dict()
 
 
 async def test_arguments_are_refused_as_the_session_refuses_them(records: Store, talk: Talk) -> None:

@@ -14,6 +14,7 @@ from weft.sessions import (
     RunOutput,
     RunStatus,
     StepOutput,
+    StepRequirement,
     TeamRunOutput,
     Turn,
     WorkflowChatInteraction,
@@ -495,3 +496,123 @@ def test_a_turn_is_known_by_its_run_and_its_message(talk: Talk) -> None:
         (talk.messages[0].id,),
         (),
     )
+
+
+# Forms, feedback and annotations
+
+
+def test_a_run_that_waits_for_a_person_says_what_it_requires(talk: Talk) -> None:
+    run = talk.turn("may I?", "Who? ", "paused", executed=False)
+    talk.execute(run, "may I?", "think", node_id="first")
+    form = talk.ask(run)
+    (found,) = talk.session().runs
+    assert (found.status, found.is_paused, found.pause_kind) == (RunStatus.paused, True, "step")
+    assert (found.paused_step_index, found.paused_step_name) == (1, "Person")
+    (required,) = found.active_step_requirements
+    assert required == StepRequirement(
+        step_id="person",
+        step_name="Person",
+        step_index=1,
+        step_type="Step",
+        requires_user_input=True,
+        user_input_message="Who? {{#$output.name#}}",
+        user_input_schema=[
+            {
+                "name": "name",
+                "field_type": "str",
+                "required": True,
+                "form_type": "text_input",
+                "default": "Ada",
+                "value": None,
+            },
+            {
+                "name": "level",
+                "field_type": "str",
+                "required": True,
+                "allowed_values": ["a", "b"],
+                "form_type": "select",
+                "value": None,
+            },
+        ],
+        requires_route_selection=True,
+        available_choices=["yes", "no"],
+        extra={
+            "form_id": form.id,
+            "form_status": "waiting",
+            "actions": [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}],
+            "created_at": int(START.timestamp()),
+            "expires_at": int(START.timestamp()) + 3600,
+        },
+    )
+    assert found.steps_requiring_user_input == found.steps_requiring_route == [required]
+    assert "token of" not in json.dumps(talk.session().to_dict())
+
+
+def test_a_form_that_was_filled_in_or_is_over_requires_nothing_any_more(talk: Talk) -> None:
+    run = talk.turn("may I?", "Who? Ada.", executed=False)
+    talk.ask(run, status="expired")
+    talk.ask(
+        run,
+        status="submitted",
+        submitted={"name": "Ada", "level": "b"},
+        action_id="yes",
+        rendered_content="Who? Ada",
+    )
+    (found,) = talk.session().runs
+    assert (found.status, found.pause_kind, found.paused_step_index) == (RunStatus.completed, None, None)
+    assert found.active_step_requirements == []
+    over, filled = found.step_requirements or []
+    assert (over.requires_user_input, over.requires_route_selection, over.extra["form_status"]) == (
+        False,
+        False,
+        "expired",
+    )
+    assert (filled.user_input, filled.selected_choices, filled.user_input_message) == (
+        {"name": "Ada", "level": "b"},
+        ["yes"],
+        "Who? Ada",
+    )
+    assert [item["value"] for item in filled.user_input_schema or ()] == ["Ada", "b"]
+
+
+def test_a_form_without_fields_requires_a_choice_alone(talk: Talk) -> None:
+    run = talk.turn("may I?", "", "paused", executed=False)
+    talk.ask(run, inputs=[])
+    (required,) = talk.session().runs[0].active_step_requirements
+    assert (required.needs_user_input, required.needs_route_selection) == (False, True)
+
+
+def test_what_people_think_of_an_answer_is_in_the_metadata_of_its_run(talk: Talk) -> None:
+    talk.turn("one", "first")
+    talk.turn("two", "second")
+    talk.turn("three", "third")
+    first, second, _ = talk.messages
+    liked = talk.judge(first, "like", content="Nice")
+    talk.judge(first, "dislike", from_source="admin", end_user_id=None, account_id="boss")
+    talk.judge(second, "like")
+    note = talk.correct(second, "better")
+    session = talk.session()
+    told = [run.metadata or {} for run in session.runs]
+    began = int(START.timestamp())
+    feedback = told[0]["feedback"]
+    assert isinstance(feedback, list)
+    assert feedback[0] == {
+        "id": liked.id,
+        "rating": "like",
+        "content": "Nice",
+        "from_source": "user",
+        "from_end_user_id": talk.user.id,
+        "created_at": began,
+        "updated_at": began + 5,
+    }
+    assert (feedback[1]["from_source"], feedback[1]["from_account_id"]) == ("admin", "boss")
+    assert told[1]["annotation"] == {
+        "id": note.id,
+        "question": "two",
+        "content": "better",
+        "created_at": began,
+        "updated_at": began,
+    }
+    assert "feedback" not in told[2]
+    assert "annotation" not in told[0]
+    assert session.metadata["feedback"] == {"user": {"like": 2}, "admin": {"dislike": 1}}

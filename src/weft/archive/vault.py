@@ -618,12 +618,17 @@ class Vault:
 
     def _sync_files(self, paths: Sequence[Path]) -> None:
         """Return when all are on the disk; syncs at the same time share what the disk has to do for them."""
-        if len(paths) < FILES_PER_SYNCER * 2:
-            for path in paths:
+
+        def sync(part: Sequence[Path]) -> None:
+            for path in part:
                 self.files.sync_file(path)
+
+        count = min(len(paths) // FILES_PER_SYNCER, MAX_SYNCERS)
+        if count < 2:
+            sync(paths)
             return
-        with ThreadPoolExecutor(min(len(paths) // FILES_PER_SYNCER, MAX_SYNCERS), "weft-sync") as threads:
-            for _ in threads.map(self.files.sync_file, paths):
+        with ThreadPoolExecutor(count, "weft-sync") as threads:
+            for _ in threads.map(sync, [paths[first::count] for first in range(count)]):
                 pass
 
     def _remove_files(self, folder: Path, names: Sequence[str]) -> None:

@@ -16,20 +16,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from weft.sessions.change import SessionChange
 from weft.sessions.executor_run import ExecutorRun, RunOutput, TeamRunOutput
 from weft.sessions.history import history_context, history_pairs
 from weft.sessions.message import Message
 from weft.sessions.plain import Dumpable, JsonObject, Plain, plain
-from weft.sessions.query import SessionPage, SessionQuery, SessionSummary
+from weft.sessions.query import RunPage, SessionPage, SessionQuery, SessionSummary
 from weft.sessions.remote_session import RemoteSession
 from weft.sessions.requirement import ErrorRequirement, StepRequirement
 from weft.sessions.session import WorkflowChatInteraction, WorkflowSession
 from weft.sessions.status import RunStatus
 from weft.sessions.step import StepOutput, StepType
-from weft.sessions.stored_session import RunPage, StoredSession
 from weft.sessions.transcript import get_messages_from_agent_runs, get_messages_from_team_runs
-from weft.sessions.turn import SessionHead, SessionReader, Turn, TurnPage
-from weft.sessions.view import session_of, session_of_run
 from weft.sessions.workflow_run import AnyRun, WorkflowRunOutput
 
 if TYPE_CHECKING:
@@ -42,22 +40,34 @@ if TYPE_CHECKING:
         open_async_session_store,
         open_session_store,
     )
+    from weft.sessions.state_writing import change_session
     from weft.sessions.store_reader import StoreReader
+    from weft.sessions.stored_session import StoredSession
+    from weft.sessions.turn import SessionHead, SessionReader, Turn, TurnPage
+    from weft.sessions.view import session_of, session_of_run
 
 _LAZY = {
     "AgnoSessions": "agno",
     "ArchiveReader": "archive_reader",
     "ArchivedSession": "archiving",
     "AsyncSessionStore": "session_store",
+    "SessionHead": "turn",
+    "SessionReader": "turn",
     "SessionStore": "session_store",
     "StoreReader": "store_reader",
+    "StoredSession": "stored_session",
+    "Turn": "turn",
+    "TurnPage": "turn",
     "archived_session": "archiving",
+    "change_session": "state_writing",
     "open_agno_sessions": "agno",
     "open_async_session_store": "session_store",
     "open_session_store": "session_store",
     "restore_session": "archiving",
+    "session_of": "view",
+    "session_of_run": "view",
 }
-"""What needs a database or an archive, by the module that has it."""
+"""What knows a database, a server's records or an archive, by the module that has it."""
 
 __all__ = [
     "AgnoSessions",
@@ -75,6 +85,7 @@ __all__ = [
     "RunOutput",
     "RunPage",
     "RunStatus",
+    "SessionChange",
     "SessionHead",
     "SessionPage",
     "SessionQuery",
@@ -93,6 +104,7 @@ __all__ = [
     "WorkflowRunOutput",
     "WorkflowSession",
     "archived_session",
+    "change_session",
     "get_messages_from_agent_runs",
     "get_messages_from_team_runs",
     "history_context",

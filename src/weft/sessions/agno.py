@@ -1,47 +1,34 @@
-"""Sessions in the tables of Agno 2, read and written, so that people can move either way.
+"""Sessions in the tables of Agno, read and written, so that people can move either way.
 
-Agno keeps sessions of agents, teams and workflows in one table, with all runs of a session in one JSON value.
-On SQLite that is JSON text inside a JSON column, written twice over; on Postgres it is JSONB in the schema
-``ai``. There is no column for the workflow's name; it goes into ``workflow_data``, where Agno's own workflows
-have it.
-
-Source: Agno 2.9, `agno.db.sqlite` and `agno.db.postgres`.
+Agno keeps sessions of agents, teams and workflows in one table; only those of workflows are looked at. There
+is no column for the workflow's name; it goes into ``workflow_data``, where Agno's own workflows have it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    MetaData,
-    RowMapping,
-    String,
-    Table,
-    inspect,
-    select,
-)
+from sqlalchemy import Connection, RowMapping, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateSchema
 
 from weft.errors import ForbiddenError, StoreError
+from weft.sessions.agno_tables import AgnoTables
 from weft.sessions.database import Database, Looped, create_missing, database_address
 from weft.sessions.json_text import dump_json, storable
+from weft.sessions.plain import JsonObject
 from weft.sessions.session import WorkflowSession
 from weft.sessions.sqlite_database import SqliteDatabase
 
-_JSON = ("session_data", "workflow_data", "metadata", "runs")
+_JSON = ("session_data", "workflow_data", "metadata")
 _WORKFLOW = "workflow"
 _PAGE = 50
+_CHUNK = 500
+"""Ids in one statement; SQLite takes 32,766 parameters at the most."""
 
 
 @contextmanager
@@ -49,6 +36,7 @@ def open_agno_sessions(
     place: str | PathLike[str],
     *,
     table: str = "agno_sessions",
+    runs_table: str = "agno_runs",
     schema: str = "ai",
     busy_timeout: float = 30.0,
 ) -> Iterator[AgnoSessions]:
@@ -57,8 +45,10 @@ def open_agno_sessions(
     Args:
         place: A path of a SQLite file, or an address: ``sqlite:///path`` or
             ``postgresql://user:password@host/name``.
-        table: The table of sessions; it is made by the first write if it is absent.
-        schema: The schema that it is in (Postgres).
+        table: The table of sessions. Where it is absent the first write makes it, as Agno 2 has it, which
+            Agno 3 reads as well.
+        runs_table: The table of runs, which only Agno 3 has.
+        schema: The schema that they are in (Postgres).
         busy_timeout: Seconds to wait for another process that writes (SQLite).
 
     Raises:
@@ -72,7 +62,8 @@ def open_agno_sessions(
     else:
         database = _postgres(address)
     try:
-        yield AgnoSessions(database, _table(table, schema, sqlite=isinstance(database, SqliteDatabase)))
+        inside = None if isinstance(database, SqliteDatabase) else schema
+        yield AgnoSessions(database, AgnoTables(table, runs_table, inside))
     finally:
         database.close()
 
@@ -88,11 +79,11 @@ def _nothing(connection: Connection) -> None:
 
 
 class AgnoSessions:
-    """The workflow sessions in a table of Agno's; sessions of agents and teams there are left alone."""
+    """The workflow sessions in the tables of Agno 2 or 3; what agents and teams have there is left alone."""
 
-    def __init__(self, database: Database, table: Table) -> None:
+    def __init__(self, database: Database, tables: AgnoTables) -> None:
         self._database = database
-        self._table = table
+        self._tables = tables
 
     def read(self) -> Iterator[WorkflowSession]:
         """All workflow sessions, in the order of their ids.
@@ -106,17 +97,15 @@ class AgnoSessions:
             last = page[-1].session_id
 
     def _page(self, after: str) -> list[WorkflowSession]:
-        columns = self._table.c
-
         def load(connection: Connection) -> list[WorkflowSession]:
-            self._check_there(connection)
+            table = self._sessions(connection)
             query = (
-                select(self._table)
-                .where(columns.session_type == _WORKFLOW, columns.session_id > after)
-                .order_by(columns.session_id)
+                select(table)
+                .where(table.c.session_type == _WORKFLOW, table.c.session_id > after)
+                .order_by(table.c.session_id)
                 .limit(_PAGE)
             )
-            return [_load(row) for row in connection.execute(query).mappings()]
+            return self._load(connection, connection.execute(query).mappings().all())
 
         return self._database.read(load)
 
@@ -126,23 +115,39 @@ class AgnoSessions:
         Raises:
             StoreError: As in `read`.
         """
-        columns = self._table.c
 
         def load(connection: Connection) -> WorkflowSession | None:
-            self._check_there(connection)
-            query = select(self._table).where(
-                columns.session_type == _WORKFLOW, columns.session_id == session_id
-            )
-            row = connection.execute(query).mappings().first()
-            return None if row is None else _load(row)
+            table = self._sessions(connection)
+            query = select(table).where(table.c.session_type == _WORKFLOW, table.c.session_id == session_id)
+            rows = connection.execute(query).mappings().all()
+            return next(iter(self._load(connection, rows)), None)
 
         return self._database.read(load)
 
-    def _check_there(self, connection: Connection) -> None:
-        if not inspect(connection).has_table(self._table.name, schema=self._table.schema):
+    def _sessions(self, connection: Connection) -> Table:
+        inside = self._tables.has_runs_inside(connection)
+        if inside is None:
             raise StoreError(
-                f"there is no table {self._table.fullname!r} of Agno's; name the one that your database has"
+                f"there is no table {self._tables.second.fullname!r} of Agno's; name the one that your "
+                "database has"
             )
+        return self._tables.second if inside else self._tables.third
+
+    def _load(self, connection: Connection, rows: Sequence[RowMapping]) -> list[WorkflowSession]:
+        beside: dict[str, list[object]] = {}
+        if rows and self._tables.has_runs_beside(connection):
+            runs = self._tables.runs.c
+            query = (
+                select(runs.session_id, runs.run_data)
+                .where(runs.session_id.in_([row["session_id"] for row in rows]))
+                .where(runs.run_type == _WORKFLOW)
+                .order_by(runs.run_index, runs.created_at, runs.run_id)
+            )
+            for session_id, data in connection.execute(query):
+                beside.setdefault(session_id, []).append(_parsed(data))
+        return [
+            _load(row, _merged(_parsed(row.get("runs")), beside.get(row["session_id"], []))) for row in rows
+        ]
 
     def write(self, sessions: Iterable[WorkflowSession]) -> int:
         """Write sessions over those with the same ids, times included; how many were written.
@@ -150,9 +155,10 @@ class AgnoSessions:
         Each session is a transaction of its own, so that any number of them may be given.
 
         Raises:
-            ForbiddenError: One belongs to another user there, or is that of an agent or a team; those before
-                it are written.
+            ForbiddenError: One belongs to another user there, or is that of an agent or a team, or one of its
+                runs is another session's; those before it are written.
             TypeError: One holds something that has no plain form; those before it are written.
+            ValueError: A run has no id, which Agno 3 cannot keep; those before it are written.
         """
         written = 0
         self._database.write(self._create)
@@ -162,79 +168,109 @@ class AgnoSessions:
         return written
 
     def _create(self, connection: Connection) -> None:
-        if self._table.schema is not None:
-            connection.execute(CreateSchema(self._table.schema, if_not_exists=True))
-        create_missing(connection, self._table.metadata)
+        tables = self._tables
+        if tables.schema is not None:
+            connection.execute(CreateSchema(tables.schema, if_not_exists=True))
+        made = tables.third if tables.has_runs_inside(connection) is False else tables.second
+        create_missing(connection, made.metadata)
 
     def _write(self, session: WorkflowSession) -> None:
-        columns = self._table.c
-        sqlite_form = self._table.schema is None
-        row = _row(session, twice=sqlite_form)
+        tables = self._tables
+        data = session.to_dict()
+        if session.workflow_name is not None:
+            data["workflow_data"] = {"name": session.workflow_name, **session.workflow_data}
+        runs = data["runs"] if isinstance(data["runs"], list) else []
 
-        def upsert(connection: Connection) -> int:
-            statement = (sqlite if sqlite_form else postgresql).insert(self._table).values(row)
-            changed = {name: statement.excluded[name] for name in row if name != "session_id"}
-            mine = (columns.user_id == row["user_id"]) | columns.user_id.is_(None)
-            statement = statement.on_conflict_do_update(
-                index_elements=["session_id"], set_=changed, where=mine & (columns.session_type == _WORKFLOW)
-            )
-            return connection.execute(statement).rowcount
+        def write(connection: Connection) -> None:
+            inside = bool(tables.has_runs_inside(connection))
+            beside = tables.has_runs_beside(connection)
+            row = _row(session, data)
+            names = [*_JSON]
+            if inside:
+                # What stands beside would count more than what stands here.
+                data["runs"] = None if beside else runs or None
+                names.append("runs")
+            for name in names:
+                row[name] = self._cell(data[name], twice=inside and tables.writes_twice)
+            self._upsert(connection, tables.second if inside else tables.third, row)
+            if beside or not inside:
+                self._write_runs(connection, session, runs)
 
-        if self._database.write(upsert) == 0:
+        self._database.write(write)
+
+    def _cell(self, value: object, *, twice: bool) -> object:
+        if value is None:
+            return None
+        return dump_json(value) if twice else value if self._tables.writes_twice else _holdable(value)
+
+    def _upsert(self, connection: Connection, table: Table, row: JsonObject) -> None:
+        statement = (sqlite if self._tables.schema is None else postgresql).insert(table).values(row)
+        changed = {name: statement.excluded[name] for name in row if name != "session_id"}
+        mine = (table.c.user_id == row["user_id"]) | table.c.user_id.is_(None)
+        statement = statement.on_conflict_do_update(
+            index_elements=["session_id"], set_=changed, where=mine & (table.c.session_type == _WORKFLOW)
+        )
+        if connection.execute(statement).rowcount == 0:
             raise ForbiddenError(
-                f"session {session.session_id!r} in {self._table.fullname} belongs to another user or is no "
+                f"session {row['session_id']!r} in {table.fullname} belongs to another user or is no "
                 "workflow's; it was not written: give yours another id"
             )
 
+    def _write_runs(
+        self, connection: Connection, session: WorkflowSession, runs: Sequence[JsonObject]
+    ) -> None:
+        table = self._tables.runs
+        ids = [_run_id(session, run) for run in runs]
+        ours = (table.c.session_id == session.session_id) & (table.c.run_type == _WORKFLOW)
+        for place in range(0, len(ids), _CHUNK):
+            taken = select(table.c.run_id).where(table.c.run_id.in_(ids[place : place + _CHUNK]), ~ours)
+            other = connection.execute(taken).scalar()
+            if other is not None:
+                raise ForbiddenError(
+                    f"run {other!r} of session {session.session_id!r} has the id of another session's run in "
+                    f"{table.fullname}; nothing of it was written: give it another id"
+                )
+        connection.execute(delete(table).where(ours))
+        rows = [self._run_row(session, place, run) for place, run in enumerate(runs)]
+        if rows:
+            connection.execute(table.insert(), rows)
 
-def _table(name: str, schema: str, *, sqlite: bool) -> Table:
-    json_type = JSON(none_as_null=True) if sqlite else JSONB(none_as_null=True)
-    table = Table(
-        name,
-        MetaData(),
-        Column("session_id", String, primary_key=True),
-        Column("session_type", String, nullable=False),
-        *(Column(column, String) for column in ("agent_id", "team_id", "workflow_id", "user_id")),
-        *(
-            Column(column, json_type)
-            for column in (
-                "session_data",
-                "agent_data",
-                "team_data",
-                "workflow_data",
-                "metadata",
-                "runs",
-                "summary",
-            )
-        ),
-        Column("created_at", BigInteger, nullable=False),
-        Column("updated_at", BigInteger),
-        schema=None if sqlite else schema,
-    )
-    Index(f"idx_{name}_session_type", table.c.session_type)
-    Index(f"idx_{name}_created_at", table.c.created_at)
-    return table
+    def _run_row(self, session: WorkflowSession, place: int, run: JsonObject) -> JsonObject:
+        named = ("run_id", "workflow_id", "parent_run_id", "status")
+        return {
+            **{name: run.get(name) for name in named},
+            "session_id": session.session_id,
+            "run_type": _WORKFLOW,
+            "user_id": session.user_id,
+            "run_index": place,
+            "run_data": self._cell(run, twice=False),
+            "created_at": run.get("created_at") or session.created_at,
+            "updated_at": session.updated_at,
+        }
 
 
-def _row(session: WorkflowSession, *, twice: bool) -> dict[str, object]:
-    data = session.to_dict()
-    if session.workflow_name is not None:
-        data["workflow_data"] = {"name": session.workflow_name, **session.workflow_data}
-    row: dict[str, object] = {
-        "session_id": session.session_id,
-        "session_type": _WORKFLOW,
-        "workflow_id": session.workflow_id,
-        "user_id": session.user_id,
-        "created_at": session.created_at,
-        "updated_at": session.updated_at,
-    }
-    for name in _JSON:
-        value = data[name]
-        if value is None:
-            row[name] = None
-        else:
-            row[name] = dump_json(value) if twice else _holdable(value)
-    return row
+def _run_id(session: WorkflowSession, run: JsonObject) -> str:
+    found = run.get("run_id")
+    if not isinstance(found, str):
+        raise ValueError(
+            f"a run of session {session.session_id!r} has no run_id, and Agno 3 keeps runs by their ids; "
+            "give it one"
+        )
+    return found
+
+
+def _row(session: WorkflowSession, data: JsonObject) -> JsonObject:
+    names = ("session_id", "workflow_id", "user_id", "created_at", "updated_at")
+    return {"session_type": _WORKFLOW, **{name: data[name] for name in names}}
+
+
+def _merged(inside: object, beside: Sequence[object]) -> list[object]:
+    """Runs in the order in which they were added; those that stand in a row of their own count more."""
+    newer = {run.get("run_id"): run for run in beside if isinstance(run, Mapping)}
+    found: list[object] = []
+    for run in inside if isinstance(inside, list) else ():
+        found.append(newer.pop(run.get("run_id"), run) if isinstance(run, Mapping) else run)
+    return [*found, *newer.values()]
 
 
 def _holdable(value: object) -> object:
@@ -248,11 +284,11 @@ def _holdable(value: object) -> object:
     return value
 
 
-def _load(row: RowMapping) -> WorkflowSession:
+def _load(row: RowMapping, runs: list[object]) -> WorkflowSession:
     data: dict[str, object] = {str(name): value for name, value in row.items()}
     data |= {name: _parsed(row[name]) for name in _JSON}
-    description, runs = data["workflow_data"], data["runs"]
-    named = [description, *(runs if isinstance(runs, list) else ())]
+    data["runs"] = runs
+    named = [data["workflow_data"], *runs]
     names = [
         item.get(key) for item in named if isinstance(item, Mapping) for key in ("name", "workflow_name")
     ]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
 from weft.archive import Archive, AsyncArchive, RunRecord
 from weft.archive import Conversation as ArchivedConversation
-from weft.errors import NotFoundError
+from weft.errors import InvalidRequestError, NotFoundError
+from weft.sessions.change import SessionChange
+from weft.sessions.opinion import told_opinions
 from weft.sessions.plain import JsonObject, objects
-from weft.sessions.turn import SessionHead, Turn, TurnPage, turns_of
+from weft.sessions.turn import SessionHead, Turn, TurnPage, links_of, turns_of
 from weft.store import (
+    Annotation,
     App,
     Conversation,
     ConversationVariable,
     EndUser,
+    Feedback,
+    Form,
+    Link,
     Message,
     MessageFile,
     NodeExecution,
@@ -33,6 +40,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RUN_STATUSES = {"scheduled", "running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"}
 _NODE_STATUSES = {"pending", "running", "succeeded", "failed", "exception", "stopped", "paused", "retry"}
 _MESSAGE_STATUSES = {"normal", "error", "paused"}
+_FORM_STATUSES = {"waiting", "submitted", "expired"}
 
 
 class ArchiveReader:
@@ -52,12 +60,12 @@ class ArchiveReader:
         self._read: tuple[str, ArchivedConversation | None] | None = None
         """The conversation that was read last, since a session reads page after page of one."""
 
-    async def head(self, session_id: str, *, user_id: str | None) -> SessionHead:
+    async def head(self, session_id: str, *, user_id: str | None, detail: bool = True) -> SessionHead:
         """See `SessionReader.head`; `user_id` is the end user's text, or the account's id."""
         self._read = None
         conversation = await self._conversation(session_id)
         if conversation is not None:
-            head = await self._conversation_head(conversation)
+            head = await self._conversation_head(conversation)  # all of it has been read anyway
         else:
             record = await self._archive.find_run(session_id, self._organization_id)
             if record is None or record.conversation_id is not None:
@@ -90,22 +98,44 @@ class ArchiveReader:
                 raise NotFoundError("First Message Not Exists.", kind="message", id=before)
             end = place
         begin = max(end - limit, 0)
-        found = [await self._turn(conversation, item, detail=detail) for item in messages[begin:end]]
+        links = await self._links(session_id)
+        found = [
+            await self._turn(conversation, item, links[place], detail=detail)
+            for place, item in enumerate(messages[begin:end], begin)
+        ]
         return TurnPage(tuple(found), has_more=begin > 0)
+
+    async def links(self, session_id: str) -> Sequence[Link]:
+        """See `SessionReader.links`."""
+        return (await self._links(session_id))[::-1]
+
+    async def change(self, session_id: str, change: SessionChange) -> None:
+        """Refused: what is archived stays as it is."""
+        raise InvalidRequestError(
+            f"session {session_id!r} lies in an archive and cannot be changed there; restore it first"
+        )
+
+    async def _links(self, session_id: str) -> list[Link]:
+        """The places of a conversation's messages, oldest first."""
+        conversation = await self._conversation(session_id)
+        if conversation is None:
+            return []
+        return list(links_of(_message(conversation, item) for item in _messages(conversation)))
 
     async def find_turn(self, session_id: str, id: str) -> Turn | None:
         """See `SessionReader.find_turn`."""
         conversation = await self._conversation(session_id)
         if conversation is not None:
-            for message in _messages(conversation):
+            links = await self._links(session_id)
+            for message, link in zip(_messages(conversation), links, strict=True):
                 if id in (message["id"], message.get("workflow_run_id")):
-                    return await self._turn(conversation, message, detail=True)
+                    return await self._turn(conversation, message, link, detail=True)
             return None
         record = await self._archive.find_run(session_id, self._organization_id) if id == session_id else None
         if record is None:
             return None
         run = _run(record, None)
-        return turns_of((), (run,), _executions(record, run))[0]
+        return turns_of((), (run,), _executions(record, run), (), _forms(record, run))[0]
 
     async def _conversation(self, session_id: str) -> ArchivedConversation | None:
         if self._read is None or self._read[0] != session_id:
@@ -146,21 +176,30 @@ class ArchiveReader:
                         **variable,
                     },
                 )
-                for variable in objects(fields.get("conversation_variables"))
+                for variable in objects(fields.get("conversation_variables") or fields.get("variables"))
             ],
             workflow=None if run is None else _workflow(told, run),
         )
 
-    async def _turn(self, archived: ArchivedConversation, item: JsonObject, *, detail: bool) -> Turn:
+    async def _turn(
+        self, archived: ArchivedConversation, item: JsonObject, link: Link, *, detail: bool
+    ) -> Turn:
         message = _message(archived, item)
         record = await self._find_run(message.run_id)
         run = None if record is None else _run(record, message)
-        return Turn(
-            message=message,
-            run=run,
-            executions=_executions(record, run) if detail and record is not None and run is not None else (),
-            files=_files(item, message) if detail else (),
-            annotations=_opinions(item),
+        turn = Turn(message=message, run=run, link=link)
+        if not detail:
+            return turn
+        ran: dict[str, Any] = {}
+        if record is not None and run is not None:
+            ran = {"executions": _executions(record, run), "forms": _forms(record, run)}
+        return replace(
+            turn,
+            **ran,
+            files=_files(item, message),
+            feedback=_feedback(item, message),
+            annotation=_annotation(item, message),
+            opinions=told_opinions(item),
         )
 
     async def _find_run(self, run_id: object) -> RunRecord | None:
@@ -227,10 +266,41 @@ def _files(item: JsonObject, message: Message) -> list[MessageFile]:
     return sorted(made, key=lambda file: (file.created_at, file.id))
 
 
-def _opinions(item: JsonObject) -> JsonObject:
-    """What people thought of the answer, as other servers' logs tell it."""
-    told = {"feedback": item.get("feedbacks") or item.get("feedback"), "annotation": item.get("annotation")}
-    return {name: value for name, value in told.items() if value}
+def _feedback(item: JsonObject, message: Message) -> list[Feedback]:
+    """The rows of what people thought of the answer, as far as the log has them whole."""
+    return [
+        _row(
+            Feedback,
+            {
+                **one,
+                "app_id": message.app_id,
+                "conversation_id": message.conversation_id,
+                "message_id": message.id,
+                "end_user_id": one.get("from_end_user_id"),
+                "account_id": one.get("from_account_id"),
+            },
+        )
+        for one in objects(item.get("feedbacks"))
+        if one.get("id") and one.get("from_source")
+    ]
+
+
+def _annotation(item: JsonObject, message: Message) -> Annotation | None:
+    """The row of what the answer should have been."""
+    told = item.get("annotation")
+    if not isinstance(told, Mapping) or not told.get("id"):
+        return None
+    fields = {
+        "question": message.query,
+        "answer": told.get("content"),
+        "updated_at": told.get("created_at"),
+        **told,
+        "app_id": message.app_id,
+        "message_id": message.id,
+        "conversation_id": message.conversation_id,
+        "embedding": None,
+    }
+    return _row(Annotation, fields)
 
 
 def _run(record: RunRecord, message: Message | None) -> Run:
@@ -288,6 +358,26 @@ def _executions(record: RunRecord, run: Run) -> list[NodeExecution]:
             )
         )
     return made  # as they stand, which is their order
+
+
+def _forms(record: RunRecord, run: Run) -> list[Form]:
+    """What the run asked people, as this server's logs tell it."""
+    return [
+        _row(
+            Form,
+            {
+                "content": "",
+                "inputs": [],
+                "actions": [],
+                **item,
+                "status": item.get("status") if item.get("status") in _FORM_STATUSES else "expired",
+                "run_id": run.id,
+                "app_id": run.app_id,
+                "token": None,
+            },
+        )
+        for item in objects(record.fields.get("forms"))
+    ]
 
 
 def _app(fields: Mapping[str, object], app_id: str, created_at: datetime, mode: str) -> App:

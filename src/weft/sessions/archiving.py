@@ -18,9 +18,11 @@ from weft.sessions.plain import JsonObject, objects, plain_object
 from weft.sessions.turn import SessionHead, SessionReader, Turn
 
 if TYPE_CHECKING:
-    from weft.store import Connection, Run, Store, Workflow
+    from weft.store import Annotation, Connection, Run, Store, Workflow
 
 _PAGE = 200
+_KNOWN = ("app_id", "conversation_id")
+"""What the conversation says for all that belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,17 @@ async def read_turns(reader: SessionReader, session_id: str) -> list[Turn]:
 
 
 def _insert(connection: Connection, head: SessionHead, turns: list[Turn], workspace_id: str) -> None:
-    from weft.store import conversation_variables, conversations, end_users, messages, node_executions, runs
+    from weft.store import (
+        app_annotations,
+        conversation_variables,
+        conversations,
+        end_users,
+        feedbacks,
+        forms,
+        messages,
+        node_executions,
+        runs,
+    )
 
     replace = msgspec.structs.replace
     owner: JsonObject = {}
@@ -116,6 +128,15 @@ def _insert(connection: Connection, head: SessionHead, turns: list[Turn], worksp
             runs.start(connection, None, None, replace(turn.run, **owner))
         node_executions.append(connection, turn.executions)
         messages.insert_files(connection, turn.files)
+        for form in turn.forms:
+            forms.create(connection, form)
+        for one in turn.feedback:
+            theirs = owner if one.end_user_id is not None else {}
+            feedbacks.put(connection, replace(one, **theirs))
+        note = turn.annotation
+        # An app keeps its annotations when a conversation is removed.
+        if note is not None and app_annotations.find(connection, note.app_id, note.id) is None:
+            app_annotations.insert(connection, note)
 
 
 def _conversation(head: SessionHead, turns: list[Turn]) -> Conversation | None:
@@ -185,7 +206,21 @@ def _message(turn: Turn) -> JsonObject:
         "message_files": [
             {**_fields(file, without=("message_id", "name")), "filename": file.name} for file in turn.files
         ],
+        "feedbacks": [
+            {
+                **_fields(one, without=(*_KNOWN, "message_id", "end_user_id", "account_id")),
+                "from_end_user_id": one.end_user_id,
+                "from_account_id": one.account_id,
+            }
+            for one in turn.feedback
+        ],
+        **({} if turn.annotation is None else {"annotation": _annotation(turn.annotation)}),
     }
+
+
+def _annotation(row: Annotation) -> JsonObject:
+    fields = _fields(row, without=(*_KNOWN, "message_id", "answer", "embedding", "embedding_model"))
+    return {**fields, "content": row.answer}
 
 
 def _run_record(head: SessionHead, run: Run, turn: Turn) -> RunRecord:
@@ -195,6 +230,8 @@ def _run_record(head: SessionHead, run: Run, turn: Turn) -> RunRecord:
             **(_around(head) if head.conversation is None else {}),
             "run_id": run.id,
             "node_executions": [_fields(item, without=("run_id", "app_id")) for item in turn.executions],
+            # Whoever knows the token of a form may fill it in.
+            "forms": [_fields(form, without=("run_id", "app_id", "token")) for form in turn.forms],
         }
     )
 

@@ -7,14 +7,25 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from weft.sessions.message import Message, now
-from weft.sessions.plain import JsonObject, Plain, field_names, held, known, objects, plain
+from weft.sessions.plain import (
+    SCALARS,
+    Convert,
+    JsonObject,
+    Part,
+    Plain,
+    field_names,
+    held,
+    known,
+    objects,
+    plain,
+)
 from weft.sessions.status import RunStatus, parse_status
 
 _MESSAGES = ("messages", "additional_input", "reasoning_messages")
 
 
 @dataclass(kw_only=True)
-class ExecutorRun:
+class ExecutorRun(Part):
     """What runs of agents and of teams have in common."""
 
     run_id: str | None = None
@@ -71,29 +82,31 @@ class ExecutorRun:
         """Somebody stopped it."""
         return self.status == RunStatus.cancelled
 
-    def to_dict(self) -> JsonObject:
-        """The run as plain data, without what is absent.
-
-        Raises:
-            TypeError: It holds something that has no plain form.
-        """
-        return {name: plain(value) for name, value in held(self)}
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data, without what is absent."""
+        return {name: value if type(value) in SCALARS else convert(value) for name, value in held(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
         """The run of plain data, which stays as it is; unknown fields are left out."""
-        fields = known(cls, data, without=cls._NESTED)
+        return cls.loaded(data, plain)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, object], convert: Convert) -> Self:
+        """As `from_dict`; what lies in the data goes through `convert`."""
+        fields = known(cls, data, without=cls._NESTED, convert=convert)
         if fields.get("created_at") is None:
             fields.pop("created_at", None)
         for name in _MESSAGES:
             if data.get(name) is not None:
-                fields[name] = [Message.from_dict(item) for item in objects(data[name])]
+                fields[name] = [Message.loaded(item, convert) for item in objects(data[name])]
         if "member_responses" in field_names(cls):
             fields["member_responses"] = [
-                _load_member(item) for item in objects(data.get("member_responses"))
+                _load_member(item, convert) for item in objects(data.get("member_responses"))
             ]
         status = parse_status(data.get("status"), RunStatus.running)
-        return cls(**fields, status=status)  # type: ignore[arg-type]  # as plain as it was written
+        fields["status"] = status
+        return cls.built(fields)
 
 
 @dataclass(kw_only=True)
@@ -123,5 +136,5 @@ def is_agent(data: Mapping[str, object]) -> bool:
     return "agent_id" in data or "agent_name" in data
 
 
-def _load_member(data: Mapping[str, object]) -> RunOutput | TeamRunOutput:
-    return TeamRunOutput.from_dict(data) if is_team(data) else RunOutput.from_dict(data)
+def _load_member(data: Mapping[str, object], convert: Convert) -> RunOutput | TeamRunOutput:
+    return TeamRunOutput.loaded(data, convert) if is_team(data) else RunOutput.loaded(data, convert)

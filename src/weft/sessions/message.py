@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import uuid4
 
-from weft.sessions.plain import JsonObject, Plain, field_names, held, known, plain, plain_object
+from weft.sessions.plain import (
+    SCALARS,
+    Convert,
+    JsonObject,
+    Part,
+    Plain,
+    field_names,
+    held,
+    known,
+    plain,
+    plain_object,
+)
 
 
 def now() -> int:
@@ -22,7 +33,7 @@ def _new_id() -> str:
 
 
 @dataclass(kw_only=True)
-class Message:
+class Message(Part):
     """What was said to a model, by it, or by a tool."""
 
     role: str
@@ -66,9 +77,6 @@ class Message:
     extra: JsonObject = field(default_factory=dict)
     """Fields of other makers, kept as they came."""
 
-    _ALWAYS: ClassVar[frozenset[str]] = frozenset(
-        {"id", "role", "from_history", "stop_after_tool_call", "created_at"}
-    )
     _UNLESS: ClassVar[dict[str, object]] = {"add_to_agent_memory": True, "temporary": False}
     """Written only when they are something else."""
 
@@ -83,24 +91,19 @@ class Message:
             return str(first["text"])
         return json.dumps(plain(self.content), ensure_ascii=False)
 
-    def to_dict(self) -> JsonObject:
-        """The message as plain data, without what is absent or empty.
-
-        Raises:
-            TypeError: It holds something that has no plain form.
-        """
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data, without what is absent or empty."""
         found: JsonObject = {}
+        unless = self._UNLESS
         for name, value in held(self):
-            if name in self._ALWAYS:
-                found[name] = value
-            elif name in self._UNLESS:
-                if value != self._UNLESS[name]:
+            if type(value) in SCALARS:
+                if name not in unless or value != unless[name]:
                     found[name] = value
             elif name != "extra":
-                dumped = plain(value)
+                dumped = convert(value)
                 if dumped or not isinstance(dumped, list | dict):
                     found[name] = dumped
-        return {**plain_object(self.extra), **found}
+        return {**plain_object(self.extra), **found} if self.extra else found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Message:
@@ -109,11 +112,21 @@ class Message:
         Raises:
             ValueError: It has no role.
         """
-        fields = known(cls, data, without=("extra",))
+        return cls.loaded(data, plain)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, object], convert: Convert) -> Message:
+        """As `from_dict`; what lies in the data goes through `convert`."""
+        fields = known(cls, data, without=("extra",), convert=convert)
         if not isinstance(fields.get("role"), str):
             raise ValueError(f"message {data.get('id')!r} has no role; give it one, such as 'user'")
         for name in ("created_at", "id"):  # there is always one
             if fields.get(name) is None:
                 fields.pop(name, None)
-        extra = {str(key): plain(value) for key, value in data.items() if key not in field_names(cls)}
-        return cls(**fields, extra=extra)  # type: ignore[arg-type]  # as plain as it was written
+        extra: JsonObject = {}
+        if len(fields) < len(data):
+            names = field_names(cls)
+            extra = {str(key): convert(value) for key, value in data.items() if key not in names}
+        if extra:
+            fields["extra"] = extra
+        return cls.built(fields)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from weft.sessions.workflow_run import WorkflowRunOutput
+
 
 class SessionQuery(TypedDict, total=False):
     """Which sessions are wanted; everything that is given must hold."""
@@ -51,3 +53,12 @@ class SessionPage:
 
     items: tuple[SessionSummary, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Runs that follow each other, oldest first."""
+
+    runs: tuple[WorkflowRunOutput, ...]
+    has_more: bool
+    """There are older ones."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from weft.errors import InvalidRequestError, NotFoundError
+from weft.errors import InvalidRequestError, NotFoundError, StoreError
+from weft.sessions.change import SessionChange, change_of
+from weft.sessions.json_text import load_object
 from weft.sessions.message import Message
+from weft.sessions.plain import JsonObject, objects, plain_object, taken
+from weft.sessions.query import RunPage
 from weft.sessions.session import WorkflowChatInteraction, WorkflowSession
-from weft.sessions.stored_session import RunPage
 from weft.sessions.workflow_run import WorkflowRunOutput
 
 if TYPE_CHECKING:
@@ -38,11 +42,46 @@ class RemoteSession:
         Raises:
             NotFoundError: There is no such session.
         """
-        data = await self._handle.load(last_n_runs, steps=steps, messages=messages)
-        found = WorkflowSession.from_dict(data)
-        if found is None:
-            raise NotFoundError("the server's answer is no session", kind="session", id=self._handle.id)
-        return found
+        told = _Told(await self._handle.load_text(last_n_runs, steps=steps, messages=messages))
+        session = told()
+        session._as_it_was = told
+        return session
+
+    async def save(self, session: WorkflowSession) -> WorkflowSession:
+        """As `StoredSession.save`, of a session that `load` gave."""
+        change = change_of(session)
+        if session.session_id != self._handle.id:
+            raise InvalidRequestError(
+                f"session {session.session_id!r} is not the session {self._handle.id!r}"
+            )
+        if not change:
+            return session
+        now, was = await self._change(change), session._as_it_was
+        (told,) = objects([now.get("session_data")])
+        session.session_data.update(plain_object(told))
+        session.updated_at = int(str(now["updated_at"]))
+        if isinstance(was, _Told):
+            session._as_it_was = _Told(was.text, plain_object(told))
+        return session
+
+    async def set_session_name(self, name: str) -> None:
+        """As `StoredSession.set_session_name`."""
+        await self._change(SessionChange(session_name=name))
+
+    async def update_session_state(self, updates: Mapping[str, object]) -> JsonObject:
+        """As `StoredSession.update_session_state`."""
+        now = await self._change(SessionChange(session_state=updates))
+        (data,) = objects([now.get("session_data")])
+        (state,) = objects([data.get("session_state")])
+        return plain_object(state)
+
+    async def _change(self, change: SessionChange) -> JsonObject:
+        return await self._handle.change(
+            session_name=change.session_name,
+            session_state=plain_object(change.session_state) or None,
+            was_name=change.was_name,
+            was_state=plain_object(change.was_state) or None,
+        )
 
     async def get_runs(
         self, before: str | None = None, limit: int = 20, *, steps: bool = True, messages: bool = True
@@ -101,3 +140,19 @@ class RemoteSession:
                 raise ValueError(str(error)) from error
             raise
         return [Message.from_dict(message) for message in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A session as a server has told it, which can be read once more."""
+
+    text: bytes
+    changed: JsonObject = field(default_factory=dict)
+    """Parts of its `session_data` that have been saved since."""
+
+    def __call__(self) -> WorkflowSession:
+        session = WorkflowSession.loaded(load_object(self.text.decode()), taken)
+        if session is None:
+            raise StoreError("the server's answer is no session")
+        session.session_data.update(plain_object(self.changed))
+        return session

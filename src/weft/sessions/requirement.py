@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from weft.sessions.plain import JsonObject, field_names, known, objects, plain, plain_object
+from weft.sessions.plain import Convert, JsonObject, Part, field_names, known, objects, plain, plain_object
 
 
 @dataclass(kw_only=True)
-class StepRequirement:
+class StepRequirement(Part):
     """A step waits: for a yes, for values, for a choice, for a look at its output, or for its agent."""
 
     step_id: str
@@ -81,9 +81,9 @@ class StepRequirement:
             or self.needs_executor_resolution
         )
 
-    def to_dict(self) -> JsonObject:
-        """The requirement as plain data."""
-        return _dump(self, self.extra)
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data."""
+        return _dump(self, self.extra, convert)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> StepRequirement:
@@ -92,7 +92,7 @@ class StepRequirement:
 
 
 @dataclass(kw_only=True)
-class ErrorRequirement:
+class ErrorRequirement(Part):
     """A step failed, and somebody has to say whether it is tried again or left out."""
 
     step_id: str
@@ -116,9 +116,9 @@ class ErrorRequirement:
         """Somebody has decided."""
         return self.decision is not None
 
-    def to_dict(self) -> JsonObject:
-        """The requirement as plain data."""
-        return _dump(self, self.extra)
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data."""
+        return _dump(self, self.extra, convert)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> ErrorRequirement:
@@ -126,9 +126,9 @@ class ErrorRequirement:
         return cls(**_load(cls, data))  # type: ignore[arg-type]  # as plain as it was written
 
 
-def _dump(requirement: StepRequirement | ErrorRequirement, extra: JsonObject) -> JsonObject:
+def _dump(requirement: StepRequirement | ErrorRequirement, extra: JsonObject, convert: Convert) -> JsonObject:
     names = (name for name in field_names(type(requirement)) if name != "extra")
-    return {**plain_object(extra), **{name: plain(getattr(requirement, name)) for name in names}}
+    return {**plain_object(extra), **{name: convert(getattr(requirement, name)) for name in names}}
 
 
 def _load(record: type, data: Mapping[str, object]) -> dict[str, object]:

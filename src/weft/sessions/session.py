@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,7 +12,7 @@ from weft.sessions.executor_run import ExecutorRun
 from weft.sessions.history import history_context, history_pairs, last
 from weft.sessions.message import Message, now
 from weft.sessions.origin import Origin
-from weft.sessions.plain import JsonObject, plain_object
+from weft.sessions.plain import Convert, JsonObject, plain, plain_object
 from weft.sessions.workflow_run import WorkflowRunOutput
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ class WorkflowSession:
     """Unix seconds; storing the session sets it, nothing else does."""
     _origin: Origin | None = field(default=None, init=False, repr=False, compare=False)
     """What a store knows of it, so that it can tell what has changed."""
+    _as_it_was: Callable[[], WorkflowSession] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """The same for a stored conversation: makes it once more."""
 
     def __post_init__(self) -> None:
         moment = now()
@@ -221,29 +225,34 @@ class WorkflowSession:
 
         Unknown fields are left out, and so is, with a warning, what is no run among the runs.
         """
+        return cls.loaded(data, plain)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, object] | None, convert: Convert) -> WorkflowSession | None:
+        """As `from_dict`; what lies in the data goes through `convert`."""
         if data is None or data.get("session_id") is None:
             log.warning("a workflow session without session_id cannot be read; it is left out")
             return None
         given = data.get("runs")
         details = {
-            name: plain_object(value) if isinstance(value, Mapping) else None
+            name: convert(value) if isinstance(value, Mapping) else None
             for name, value in (
                 (name, data.get(name)) for name in ("session_data", "workflow_data", "metadata")
             )
         }
         plain_fields = ("session_id", "user_id", "workflow_id", "workflow_name", "created_at", "updated_at")
         fields: dict[str, object] = {name: data.get(name) for name in plain_fields}
-        fields["runs"] = _load_runs(given) if isinstance(given, Sequence) else None
+        fields["runs"] = _load_runs(given, convert) if isinstance(given, Sequence) else None
         return cls(**fields, **details)  # type: ignore[arg-type]  # as plain as it was written
 
 
-def _load_runs(items: Sequence[object]) -> list[WorkflowRunOutput]:
+def _load_runs(items: Sequence[object], convert: Convert) -> list[WorkflowRunOutput]:
     runs = []
     for item in items:
         if isinstance(item, WorkflowRunOutput):
             runs.append(item)
         elif isinstance(item, Mapping):
-            runs.append(WorkflowRunOutput.from_dict(item))
+            runs.append(WorkflowRunOutput.loaded(item, convert))
         else:
             log.warning("a %s among the runs of a session is no run; it is left out", type(item).__name__)
     return runs

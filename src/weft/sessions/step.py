@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from weft.sessions.plain import JsonObject, Model, Plain, field_names, known, objects, plain
+from weft.sessions.plain import Convert, JsonObject, Model, Part, Plain, field_names, known, objects, plain
 
 StepType: TypeAlias = Literal[
     "Function", "Step", "Steps", "Loop", "Parallel", "Condition", "Router", "Workflow"
@@ -14,7 +14,7 @@ StepType: TypeAlias = Literal[
 
 
 @dataclass(kw_only=True)
-class StepOutput:
+class StepOutput(Part):
     """The outcome of a step; steps inside of it stand in `steps`."""
 
     step_name: str | None = None
@@ -38,34 +38,36 @@ class StepOutput:
     is_paused: bool = False
     steps: list[StepOutput] | None = None
 
-    def to_dict(self) -> JsonObject:
-        """The step as plain data; content that is no dict, list or model becomes text.
-
-        Raises:
-            TypeError: It holds something that has no plain form.
-        """
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data; content that is no dict, list or model becomes text."""
         found: JsonObject = {}
         for name in field_names(StepOutput):
             value = getattr(self, name)
             if name == "content":
-                found[name] = self._plain_content()
+                found[name] = self._dumped_content(convert)
             elif name == "steps":
                 if value:
-                    found[name] = [step.to_dict() for step in value]
+                    found[name] = convert(value)
             elif name in ("images", "videos", "audio", "files", "metrics"):
-                found[name] = plain(value) if value else None
+                found[name] = convert(value) if value else None
             else:
-                found[name] = plain(value)
+                found[name] = convert(value)
         return found
 
-    def _plain_content(self) -> object:
-        if self.content is None or isinstance(self.content, Mapping | list | Model):
-            return plain(self.content)
-        return str(self.content)
+    def _dumped_content(self, convert: Convert) -> object:
+        content = self.content
+        if content is None or isinstance(content, str | dict | list | Mapping | Model):
+            return convert(content)
+        return str(content)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> StepOutput:
         """The step of plain data, which stays as it is; unknown fields are left out."""
-        fields = known(cls, data, without=("steps",))
-        steps = [cls.from_dict(item) for item in objects(data.get("steps"))]
+        return cls.loaded(data, plain)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, object], convert: Convert) -> StepOutput:
+        """As `from_dict`; what lies in the data goes through `convert`."""
+        fields = known(cls, data, without=("steps",), convert=convert)
+        steps = [cls.loaded(item, convert) for item in objects(data.get("steps"))]
         return cls(**fields, steps=steps or None)  # type: ignore[arg-type]  # as plain as it was written

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 
-from weft.errors import NotFoundError
+from msgspec import structs
+
+from weft.errors import InvalidRequestError, NotFoundError
 from weft.sessions import transcript
+from weft.sessions.change import SessionChange, change_of
 from weft.sessions.history import completed, history_context, history_pairs
 from weft.sessions.message import Message
+from weft.sessions.plain import JsonObject, plain_object
+from weft.sessions.query import RunPage
 from weft.sessions.session import WorkflowChatInteraction, WorkflowSession
+from weft.sessions.session_text import SessionText
 from weft.sessions.turn import SessionHead, SessionReader, Turn, mark_replaced
 from weft.sessions.view import session_from, session_head
-from weft.sessions.view_run import run_of, session_id_of
+from weft.sessions.view_run import prune, run_of, session_id_of
 from weft.sessions.workflow_run import WorkflowRunOutput
+from weft.store import Thread
 
 _PAGE = 200
+_LARGE_PAGE = 500
+"""Of those who want all turns anyway."""
 _FIRST_PAGE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """Runs that follow each other, oldest first."""
-
-    runs: tuple[WorkflowRunOutput, ...]
-    has_more: bool
-    """There are older ones."""
 
 
 class StoredSession:
@@ -48,7 +48,7 @@ class StoredSession:
 
     @classmethod
     async def open(
-        cls, reader: SessionReader, session_id: str, *, user_id: str | None = None
+        cls, reader: SessionReader, session_id: str, *, user_id: str | None = None, detail: bool = True
     ) -> StoredSession:
         """The session of a conversation.
 
@@ -56,16 +56,19 @@ class StoredSession:
             reader: Where it lies.
             session_id: Id of the conversation.
             user_id: Whose it must be; `None` for anybody's.
+            detail: With its state and what its workflow is, which histories do without.
 
         Raises:
             NotFoundError: There is none, or it belongs to somebody else.
         """
-        return cls(await reader.head(session_id, user_id=user_id), reader)
+        return cls(await reader.head(session_id, user_id=user_id, detail=detail), reader)
 
     @property
     def head(self) -> WorkflowSession:
         """The session without its runs, and without the metrics and files that are computed from them."""
-        return session_head(self._head)
+        session = session_head(self._head)
+        session._as_it_was = _Rows(self._head, (), whole=False, steps=False, messages=False)
+        return session
 
     async def load(
         self, last_n_runs: int | None = None, *, steps: bool = True, messages: bool = True
@@ -81,24 +84,103 @@ class StoredSession:
         """
         wanted = None if last_n_runs is None else operator.index(last_n_runs)
         turns: list[tuple[Turn, bool]] = []
-        if wanted is None or wanted > 0:
-            async for marked in self._newest_first(wanted or _PAGE, detail=steps or messages):
-                turns.append(marked)
-                if len(turns) == wanted:
-                    break
-
-        def build() -> WorkflowSession:
-            if wanted is None:
-                session = session_from(self._head, [turn for turn, _ in reversed(turns)])
-            else:
-                runs = [run_of(self._head, turn, replaced=replaced) for turn, replaced in turns]
-                session = self._session(runs)
-            for run in session.runs:
-                _prune(run, steps=steps, messages=messages)
-            return session
-
+        async for page in self._pages(wanted, detail=steps or messages):
+            turns += page
+        rows = _Rows(self._head, turns, whole=wanted is None, steps=steps, messages=messages)
         # A long conversation takes seconds to put together, in which others want to be answered.
-        return await asyncio.to_thread(build) if len(turns) > _PAGE else build()
+        session = await asyncio.to_thread(rows) if len(turns) > _PAGE else rows()
+        session._as_it_was = rows
+        return session
+
+    async def save(self, session: WorkflowSession) -> WorkflowSession:
+        """Write what has changed in a session that `load` gave, or `head`, since then.
+
+        The name of the session can change, which is that of the conversation, and the values in its
+        ``session_state``, which are those of the conversation's variables.
+
+        Returns:
+            The same session, with `updated_at` and what others have changed in its name and state.
+
+        Raises:
+            InvalidRequestError: Something else was changed; a variable does not exist or cannot hold the
+                value; or the conversation lies in an archive. Nothing was written.
+            ConflictError: Somebody else has changed the same thing meanwhile. Nothing was written.
+            NotFoundError: The conversation is gone.
+        """
+        change = change_of(session)
+        if session.session_id != self._id:
+            raise InvalidRequestError(f"session {session.session_id!r} is not {self._id!r}")
+        if not change:
+            return session
+        await self._change(change)
+        now, was = self.head, session._as_it_was
+        session.session_data.update(now.session_data)
+        session.updated_at = now.updated_at
+        if isinstance(was, _Rows):
+            session._as_it_was = was.with_state_of(self._head)
+        return session
+
+    async def set_session_name(self, name: str) -> None:
+        """Give the session another name.
+
+        Raises:
+            InvalidRequestError: It is empty or too long, or the session cannot be changed.
+            NotFoundError: The conversation is gone.
+        """
+        await self._change(SessionChange(session_name=name))
+
+    async def update_session_state(self, updates: Mapping[str, object]) -> JsonObject:
+        """Give variables of the conversation other values, whatever they have now; the others stay.
+
+        Returns:
+            All of its variables by name.
+
+        Raises:
+            InvalidRequestError: A variable does not exist or cannot hold the value, or the session cannot be
+                changed.
+            NotFoundError: The conversation is gone.
+        """
+        await self._change(SessionChange(session_state=updates))
+        return plain_object({variable.name: variable.value for variable in self._head.variables})
+
+    async def _change(self, change: SessionChange) -> None:
+        await self._reader.change(self._id, change)
+        self._head = await self._reader.head(self._id, user_id=None)
+
+    async def dump(
+        self, last_n_runs: int | None = None, *, steps: bool = True, messages: bool = True
+    ) -> bytes:
+        """What `load` gives, in its plain form as JSON, for less time and memory.
+
+        Args:
+            last_n_runs: As in `load`.
+            steps: As in `load`.
+            messages: As in `load`.
+        """
+        wanted = None if last_n_runs is None else operator.index(last_n_runs)
+        text = SessionText(self._head, whole=wanted is None, steps=steps, messages=messages)
+        async for page in self._pages(wanted, detail=steps or messages):
+            if len(page) > _FIRST_PAGE:
+                await asyncio.to_thread(text.add, page)
+            else:
+                text.add(page)
+        return text.dump()
+
+    async def _pages(self, wanted: int | None, *, detail: bool) -> AsyncIterator[list[tuple[Turn, bool]]]:
+        """The last so many turns page by page, each with whether it was replaced, newest first."""
+        if wanted is not None and wanted <= 0:
+            return
+        thread, left = Thread(), wanted
+        before: str | None = None
+        while True:
+            limit = _LARGE_PAGE if left is None else min(left, _LARGE_PAGE)
+            page = await self._reader.turns(self._id, before=before, limit=limit, detail=detail)
+            yield list(mark_replaced(reversed(page.turns), thread))
+            left = None if left is None else left - len(page.turns)
+            first = page.turns[0].message if page.turns else None
+            if not page.has_more or first is None or left == 0:
+                return
+            before = first.id
 
     async def get_runs(
         self, before: str | None = None, limit: int = 20, *, steps: bool = True, messages: bool = True
@@ -123,32 +205,29 @@ class StoredSession:
                 return RunPage((), has_more=False)
             place = after.message.id
         page = await self._reader.turns(self._id, before=place, limit=limit, detail=steps or messages)
-        answered: set[str] = set()
-        if place is not None and any(turn.parent for turn in page.turns):
-            # Only what came after them tells whether their answers were replaced.
-            async for turn, _ in self._newest_first(_PAGE, detail=False):
-                if turn.parent is not None:
-                    answered.add(turn.parent)
-                if turn.message is not None and turn.message.id == place:
-                    break
-        runs = [
-            run_of(self._head, turn, replaced=replaced)
-            for turn, replaced in mark_replaced(reversed(page.turns), answered)
-        ]
+        if place is None:
+            marked = list(mark_replaced(reversed(page.turns)))[::-1]
+        else:
+            aside = await self._replaced()
+            marked = [(turn, _is_in(turn, aside)) for turn in page.turns]
+        runs = [run_of(self._head, turn, replaced=replaced) for turn, replaced in marked]
         for run in runs:
-            _prune(run, steps=steps, messages=messages)
-        return RunPage(tuple(runs[::-1]), page.has_more)
+            prune(run, steps=steps, messages=messages)
+        return RunPage(tuple(runs), page.has_more)
 
     async def get_run(self, run_id: str) -> WorkflowRunOutput | None:
         """The run of that id, or that of the message of that id."""
-        wanted = await self._reader.find_turn(self._id, run_id)
-        if wanted is None or wanted.parent is None:
-            return None if wanted is None else run_of(self._head, wanted)
-        # Only what came after it tells whether its answer was replaced.
-        async for turn, replaced in self._newest_first(_PAGE, detail=False):
-            if turn.ids == wanted.ids:
-                return run_of(self._head, wanted, replaced=replaced)
-        return None
+        turn = await self._reader.find_turn(self._id, run_id)
+        if turn is None:
+            return None
+        return run_of(self._head, turn, replaced=_is_in(turn, await self._replaced()))
+
+    async def _replaced(self) -> set[str]:
+        """Messages that the conversation has gone on without; only what came after tells of any of them."""
+        thread = Thread()
+        return {
+            link.message_id for link in await self._reader.links(self._id) if not thread.goes_through(link)
+        }
 
     async def get_workflow_history(self, num_runs: int | None = None) -> list[tuple[str, str]]:
         """As `WorkflowSession.get_workflow_history`; reads only the newest turns."""
@@ -227,12 +306,12 @@ class StoredSession:
 
     async def _newest_first(self, first_page: int, *, detail: bool) -> AsyncIterator[tuple[Turn, bool]]:
         """Turns, each with whether its answer was replaced."""
-        answered: set[str] = set()
+        thread = Thread()
         before: str | None = None
         limit = min(first_page, _PAGE)
         while True:
             page = await self._reader.turns(self._id, before=before, limit=limit, detail=detail)
-            for marked in mark_replaced(reversed(page.turns), answered):
+            for marked in mark_replaced(reversed(page.turns), thread):
                 yield marked
             first = page.turns[0].message if page.turns else None
             if not page.has_more or first is None:
@@ -240,10 +319,38 @@ class StoredSession:
             before, limit = first.id, _PAGE
 
 
-def _prune(run: WorkflowRunOutput, *, steps: bool, messages: bool) -> None:
-    if not steps:
-        run.step_results = []
-        if isinstance(run.metrics, dict):
-            run.metrics = {**run.metrics, "steps": {}}
-    if not messages:
-        run.step_executor_runs = None
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows that a session was made of, which can be made of them once more."""
+
+    head: SessionHead
+    newest_first: Sequence[tuple[Turn, bool]]
+    _: KW_ONLY
+    whole: bool
+    steps: bool
+    messages: bool
+
+    def __call__(self) -> WorkflowSession:
+        if self.whole:
+            session = session_from(self.head, [turn for turn, _ in reversed(self.newest_first)])
+        else:
+            session = session_head(self.head)
+            session.runs = [
+                run_of(self.head, turn, replaced=replaced) for turn, replaced in reversed(self.newest_first)
+            ]
+        for run in session.runs:
+            prune(run, steps=self.steps, messages=self.messages)
+        return session
+
+    def with_state_of(self, head: SessionHead) -> _Rows:
+        """The same with the name and the variables that are there now."""
+        before, now = self.head.conversation, head.conversation
+        if before is None or now is None:
+            return self
+        conversation = structs.replace(before, name=now.name, updated_at=now.updated_at)
+        changed = replace(self.head, conversation=conversation, variables=head.variables)
+        return replace(self, head=changed)
+
+
+def _is_in(turn: Turn, messages: Collection[str]) -> bool:
+    return turn.message is not None and turn.message.id in messages

@@ -6,27 +6,30 @@ effect. The same rows give the same session, ids and times included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from weft.sessions.opinion import count_feedback, opinions_of
 from weft.sessions.plain import JsonObject, objects, plain, plain_object
 from weft.sessions.session import WorkflowSession
 from weft.sessions.turn import SessionHead, Turn, mark_replaced, turns_of
 from weft.sessions.view_run import duration_of, media_of, run_of, seconds, session_id_of, user_of
-
-if TYPE_CHECKING:
-    from weft.store import (
-        App,
-        Conversation,
-        ConversationVariable,
-        EndUser,
-        MessageFile,
-        NodeExecution,
-        Run,
-        Workflow,
-    )
-    from weft.store import Message as StoredMessage
+from weft.store import (
+    Annotation,
+    App,
+    Conversation,
+    ConversationVariable,
+    EndUser,
+    Feedback,
+    Form,
+    MessageFile,
+    NodeExecution,
+    Run,
+    Workflow,
+)
+from weft.store import Message as StoredMessage
 
 
 def session_of(
@@ -39,6 +42,9 @@ def session_of(
     end_user: EndUser | None = None,
     variables: Sequence[ConversationVariable] = (),
     files: Iterable[MessageFile] = (),
+    forms: Iterable[Form] = (),
+    feedback: Iterable[Feedback] = (),
+    annotations: Iterable[Annotation] = (),
     workflow: Workflow | None = None,
 ) -> WorkflowSession:
     """A stored conversation as a session.
@@ -52,12 +58,28 @@ def session_of(
         end_user: Who talks; `None` for an account of the console.
         variables: Its conversation variables.
         files: The files of its messages.
+        forms: What its runs have asked people.
+        feedback: What people think of its answers.
+        annotations: What its answers should have been.
         workflow: The version of the newest run.
     """
     head = SessionHead(
         app=app, conversation=conversation, end_user=end_user, variables=variables, workflow=workflow
     )
-    return session_from(head, turns_of(messages, runs, node_executions, files))
+    turns = turns_of(messages, runs, node_executions, files, forms)
+    return session_from(head, [*_with_opinions(turns, feedback, annotations)])
+
+
+def _with_opinions(
+    turns: Iterable[Turn], feedback: Iterable[Feedback], annotations: Iterable[Annotation]
+) -> Iterator[Turn]:
+    given: dict[str, list[Feedback]] = {}
+    for one in feedback:
+        given.setdefault(one.message_id, []).append(one)
+    corrected = {one.message_id: one for one in annotations}
+    for turn in turns:
+        id = "" if turn.message is None else turn.message.id
+        yield replace(turn, opinions=opinions_of(given.get(id, ()), corrected.get(id)))
 
 
 def session_of_run(
@@ -66,24 +88,23 @@ def session_of_run(
     *,
     app: App,
     end_user: EndUser | None = None,
+    forms: Iterable[Form] = (),
     workflow: Workflow | None = None,
     session_id: str | None = None,
 ) -> WorkflowSession:
     """The run of an app without conversations as a session, known by the given id or else the run's."""
     head = SessionHead(app=app, end_user=end_user, workflow=workflow, session_id=session_id or run.id)
-    return session_from(head, turns_of((), (run,), node_executions))
+    return session_from(head, turns_of((), (run,), node_executions, (), forms))
 
 
 def session_from(head: SessionHead, turns: Sequence[Turn]) -> WorkflowSession:
     """A session of all turns of a conversation, oldest first."""
     marked = list(mark_replaced(reversed(turns)))
+    total = SessionTotal()
+    total.add(turns)
     session = session_head(head, turns[0] if turns else None)
     session.runs = [run_of(head, turn, replaced=replaced) for turn, replaced in reversed(marked)]
-    if head.workflow is None and turns and turns[-1].run is not None:
-        session.workflow_data["version"] = turns[-1].run.version
-    session.session_data["session_metrics"] = session_metrics(turns)
-    for kind, found in media_of(file for turn in turns for file in turn.files).items():
-        session.session_data[kind] = found
+    total.put_into(session)
     return session
 
 
@@ -154,30 +175,67 @@ def _metadata(head: SessionHead) -> JsonObject:
     return found
 
 
-def session_metrics(turns: Iterable[Turn]) -> JsonObject:
-    """What all runs together used: tokens, seconds, and prices by currency as decimal text."""
-    given = made = total = 0
-    duration = 0.0
-    prices: dict[str, Decimal] = {}
-    for turn in turns:
-        duration += duration_of(turn)
-        if turn.message is not None:
-            given += turn.message.message_tokens
-            made += turn.message.answer_tokens
-        if turn.run is not None:
-            total += turn.run.total_tokens
-        elif turn.message is not None:
-            total += turn.message.message_tokens + turn.message.answer_tokens
-        priced = turn.run or turn.message
+class SessionTotal:
+    """What all turns of a conversation come to together, gathered page by page from the newest back."""
+
+    def __init__(self) -> None:
+        self._version: str | None = None
+        self._tokens = [0, 0, 0]
+        self._durations: list[float] = []
+        self._prices: dict[str, Decimal] = {}
+        self._media: dict[str, list[JsonObject]] = {}
+        self._feedback: dict[str, dict[str, int]] = {}
+        self._is_empty = True
+
+    def add(self, turns: Sequence[Turn]) -> None:
+        """Count turns, oldest first, that come before those that were counted already."""
+        if self._is_empty and turns:
+            self._is_empty = False
+            newest = turns[-1].run
+            self._version = None if newest is None else newest.version
+        for turn in turns:
+            self._count(turn)
+        for kind, found in media_of(file for turn in turns for file in turn.files).items():
+            self._media[kind] = [*found, *self._media.get(kind, ())]
+        for source, ratings in count_feedback(turns).items():
+            known = self._feedback.setdefault(source, {})
+            for rating, count in ratings.items():
+                known[rating] = known.get(rating, 0) + count
+
+    def _count(self, turn: Turn) -> None:
+        message, run = turn.message, turn.run
+        self._durations.append(duration_of(turn))
+        given = made = 0
+        if message is not None:
+            given, made = message.message_tokens, message.answer_tokens
+        for place, count in enumerate((given, made, given + made if run is None else run.total_tokens)):
+            self._tokens[place] += count
+        priced = run or message
         if priced is not None and priced.total_price:
-            prices[priced.currency] = prices.get(priced.currency, Decimal(0)) + priced.total_price
-    found: JsonObject = {
-        "input_tokens": given,
-        "output_tokens": made,
-        "total_tokens": total,
-        "duration": duration,
-        "cost_by_currency": {currency: format(price, "f") for currency, price in prices.items()},
-    }
-    if len(prices) == 1:
-        found["cost"] = float(*prices.values())
-    return found
+            self._prices[priced.currency] = self._prices.get(priced.currency, Decimal(0)) + priced.total_price
+
+    def put_into(self, session: WorkflowSession) -> None:
+        """Put it where a session has it."""
+        if "version" not in session.workflow_data and self._version is not None:
+            session.workflow_data["version"] = self._version
+        if self._feedback:
+            session.metadata["feedback"] = plain(self._feedback)
+        session.session_data["session_metrics"] = self._metrics()
+        session.session_data.update(self._media)
+
+    def _metrics(self) -> JsonObject:
+        """Tokens, seconds, and prices by currency as decimal text."""
+        given, made, total = self._tokens
+        found: JsonObject = {
+            "input_tokens": given,
+            "output_tokens": made,
+            "total_tokens": total,
+            # The same in whatever order the turns come.
+            "duration": math.fsum(self._durations),
+            "cost_by_currency": {
+                currency: format(price, "f") for currency, price in sorted(self._prices.items())
+            },
+        }
+        if len(self._prices) == 1:
+            found["cost"] = float(*self._prices.values())
+        return found

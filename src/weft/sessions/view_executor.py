@@ -4,51 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from weft.sessions.executor_run import RunOutput
 from weft.sessions.message import Message
 from weft.sessions.plain import JsonObject, objects
 from weft.sessions.view_step import node_metrics, node_status
-
-if TYPE_CHECKING:
-    from weft.sessions.workflow_run import WorkflowRunOutput
-    from weft.store import NodeExecution
+from weft.store import NodeExecution
 
 
 def executor_runs(
-    executions: Iterable[NodeExecution], run: WorkflowRunOutput, forgetful: Collection[str] = ()
+    executions: Iterable[NodeExecution], run: Mapping[str, object], forgetful: Collection[str] = ()
 ) -> Iterator[RunOutput]:
     """Executions of model-calling nodes as runs of agents, each known by its node's id.
 
     Args:
         executions: Of such nodes only.
-        run: What they are part of.
+        run: Fields of the run that they are part of.
         forgetful: Ids of nodes that are known to tell their models nothing of earlier turns.
     """
+    around = {name: run[name] for name in ("session_id", "workflow_id", "user_id")}
+    around["parent_run_id"] = run["run_id"]
     for execution in executions:
         noted = execution.process_data or {}
         messages = _messages(execution, remembers=execution.node_id not in forgetful)
         asked = [message for message in messages if message.role == "user"]
-        yield RunOutput(
-            run_id=execution.id,
-            agent_id=execution.node_id,
-            agent_name=execution.title,
-            session_id=run.session_id,
-            parent_run_id=run.run_id,
-            workflow_id=run.workflow_id,
-            workflow_step_id=execution.node_id,
-            user_id=run.user_id,
-            input={"input_content": asked[-1].content} if asked else None,
-            content=_answer(execution) or None,
-            messages=messages or None,
-            model=_text(noted.get("model_name")) or None,
-            model_provider=_text(noted.get("model_provider")) or None,
-            metrics=node_metrics(execution),
-            reasoning_content=_text((execution.outputs or {}).get("reasoning_content")) or None,
-            metadata={"error": execution.error} if execution.error else None,
-            created_at=int(execution.created_at.timestamp() // 1),
-            status=node_status(execution),
+        yield RunOutput.built(
+            {
+                **around,
+                "run_id": execution.id,
+                "agent_id": execution.node_id,
+                "agent_name": execution.title,
+                "workflow_step_id": execution.node_id,
+                "input": {"input_content": asked[-1].content} if asked else None,
+                "content": _answer(execution) or None,
+                "messages": messages or None,
+                "model": _text(noted.get("model_name")) or None,
+                "model_provider": _text(noted.get("model_provider")) or None,
+                "metrics": node_metrics(execution),
+                "reasoning_content": _text((execution.outputs or {}).get("reasoning_content")) or None,
+                "metadata": {"error": execution.error} if execution.error else None,
+                "created_at": int(execution.created_at.timestamp() // 1),
+                "status": node_status(execution),
+            }
         )
 
 

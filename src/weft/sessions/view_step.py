@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from weft.sessions.plain import JsonObject, plain, plain_object
 from weft.sessions.status import RunStatus
 from weft.sessions.step import StepOutput
-
-if TYPE_CHECKING:
-    from weft.store import NodeExecution
+from weft.store import NodeExecution
 
 MODEL_NODES = ("llm", "agent", "question-classifier", "parameter-extractor")
 """Types of nodes that ask a model."""

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 
 from weft.sessions.executor_run import RunOutput, TeamRunOutput, is_agent, is_team
 from weft.sessions.message import now
-from weft.sessions.plain import JsonObject, Model, Plain, held, known, objects, plain
+from weft.sessions.plain import SCALARS, Convert, JsonObject, Model, Part, Plain, held, known, objects, plain
 from weft.sessions.requirement import ErrorRequirement, StepRequirement
 from weft.sessions.status import RunStatus, parse_status
 from weft.sessions.step import StepOutput
@@ -22,7 +22,7 @@ _MAX_DEPTH = 10
 
 
 @dataclass
-class WorkflowRunOutput:
+class WorkflowRunOutput(Part):
     """What went into a run of a workflow, what came out of it, and what its steps did."""
 
     input: object = None
@@ -133,22 +133,20 @@ class WorkflowRunOutput:
             return self.content.model_dump_json(exclude_none=True)
         return json.dumps(plain(self.content), ensure_ascii=False)
 
-    def to_dict(self) -> JsonObject:
-        """The run as plain data, without what is absent; lists of steps are flattened.
-
-        Raises:
-            TypeError: It holds something that has no plain form.
-        """
+    def dumped(self, convert: Convert) -> JsonObject:
+        """Its fields as plain data, without what is absent; lists of steps are flattened."""
         found: JsonObject = {}
         for name, value in held(self):
-            if not value and name in ("step_results", "step_executor_runs"):
+            if type(value) in SCALARS:
+                found[name] = value
+            elif not value and name in ("step_results", "step_executor_runs"):
                 continue
-            if name == "step_results":
-                found[name] = [plain(step) for step in _flat(self.step_results)]
+            elif name == "step_results":
+                found[name] = [convert(step) for step in _flat(self.step_results)]
             elif name == "input" and isinstance(value, Model):
                 found[name] = plain(value.model_dump(exclude_none=True))
             else:
-                found[name] = plain(value)
+                found[name] = convert(value)
         return found
 
     @classmethod
@@ -157,7 +155,12 @@ class WorkflowRunOutput:
 
         Workflows inside of workflows are read ten levels deep; what lies deeper is left out with a warning.
         """
-        return _load(data, 0)
+        return cls.loaded(data, plain)
+
+    @classmethod
+    def loaded(cls, data: Mapping[str, object], convert: Convert) -> WorkflowRunOutput:
+        """As `from_dict`; what lies in the data goes through `convert`."""
+        return _load(data, convert, 0)
 
 
 AnyRun: TypeAlias = RunOutput | TeamRunOutput | WorkflowRunOutput
@@ -172,36 +175,33 @@ def _flat(steps: Iterable[StepOutput | list[StepOutput]]) -> Iterable[StepOutput
             yield step
 
 
-def _load(data: Mapping[str, object], depth: int) -> WorkflowRunOutput:
-    fields = known(WorkflowRunOutput, data, without=WorkflowRunOutput._NESTED)
+def _load(data: Mapping[str, object], convert: Convert, depth: int) -> WorkflowRunOutput:
+    fields = known(WorkflowRunOutput, data, without=WorkflowRunOutput._NESTED, convert=convert)
     if fields.get("created_at") is None:
         fields.pop("created_at", None)
     agent = data.get("workflow_agent_run")
     waiting = [*objects(data.get("step_requirements")), *objects(data.get("router_requirements"))]
     failed = objects(data.get("error_requirements"))
-    executed = (_load_executed(item, depth) for item in objects(data.get("step_executor_runs")))
-    return WorkflowRunOutput(
-        **fields,  # type: ignore[arg-type]  # as plain as it was written
-        step_results=[StepOutput.from_dict(item) for item in objects(data.get("step_results"))],
-        step_executor_runs=[run for run in executed if run is not None],
-        workflow_agent_run=RunOutput.from_dict(agent) if isinstance(agent, Mapping) else None,
-        step_requirements=[StepRequirement.from_dict(item) for item in waiting]
-        if waiting or data.get("step_requirements") is not None
-        else None,
-        error_requirements=[ErrorRequirement.from_dict(item) for item in failed]
-        if data.get("error_requirements") is not None
-        else None,
-        status=parse_status(data.get("status"), RunStatus.pending),
-    )
+    executed = (_load_executed(item, convert, depth) for item in objects(data.get("step_executor_runs")))
+    fields["step_results"] = [StepOutput.loaded(item, convert) for item in objects(data.get("step_results"))]
+    fields["step_executor_runs"] = [run for run in executed if run is not None]
+    if isinstance(agent, Mapping):
+        fields["workflow_agent_run"] = RunOutput.loaded(agent, convert)
+    if waiting or data.get("step_requirements") is not None:
+        fields["step_requirements"] = [StepRequirement.from_dict(item) for item in waiting]
+    if data.get("error_requirements") is not None:
+        fields["error_requirements"] = [ErrorRequirement.from_dict(item) for item in failed]
+    fields["status"] = parse_status(data.get("status"), RunStatus.pending)
+    return WorkflowRunOutput.built(fields)
 
 
-def _load_executed(data: Mapping[str, object], depth: int) -> AnyRun | None:
+def _load_executed(data: Mapping[str, object], convert: Convert, depth: int) -> AnyRun | None:
     if is_team(data):
-        return TeamRunOutput.from_dict(data)
+        return TeamRunOutput.loaded(data, convert)
     if is_agent(data) or not ("workflow_name" in data and "parent_run_id" in data):
-        return RunOutput.from_dict(data)
+        return RunOutput.loaded(data, convert)
     if depth < _MAX_DEPTH:
-        return _load(data, depth + 1)
+        return _load(data, convert, depth + 1)
     log.warning(
         "workflow %r is nested more than %d levels deep; it is left out",
         data.get("workflow_name"),

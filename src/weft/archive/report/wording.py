@@ -66,7 +66,8 @@ def busiest(report: Report) -> str:
         return ""
     weekday, hour = found
     count = report.hours[weekday][hour]
-    return f"Busiest: {WEEKDAYS[weekday]}, {hour:02d}:00 to {hour:02d}:59, {count:,} message{'s' * (count != 1)}."
+    messages = f"{count:,} message{'s' * (count != 1)}"
+    return f"Busiest: {WEEKDAYS[weekday]}, {hour:02d}:00 to {hour:02d}:59, {messages}."
 
 
 def _overview(report: Report) -> Table:

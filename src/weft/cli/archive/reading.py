@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from weft.cli.archive.place import Selection, Where, print_json, reading, size, writing
 from weft.cli.archive.progress import showing
+from weft.cli.failure import BadCallError
 from weft.cli.options import JsonOption
 from weft.cli.screen import Screen
 
@@ -103,7 +104,7 @@ def search(
     """Find messages by what was said in them.
 
     Args:
-        text: Words, "phrases in quotes", -not these; and app:, user:, org:, after:, before:.
+        text: Words, "phrases in quotes", -not these; and app:, user:, org:, from:, to:, rating:, error:.
         limit: Messages to show, 1 to 200.
         order: The newest first, or the best of the newest first.
     """
@@ -114,7 +115,8 @@ def search(
         return 0 if page.hits else 1
     screen = Screen(sys.stdout)
     for hit in page.hits:
-        screen.line(f"{hit.created_at:%Y-%m-%d %H:%M}  {hit.conversation_id}  {hit.app_id}", "bold")
+        of = "" if hit.organization_id is None else f"  {hit.organization_id}"
+        screen.line(f"{hit.created_at:%Y-%m-%d %H:%M}  {hit.conversation_id}  {hit.app_id}{of}", "bold")
         if hit.snippet is not None:
             screen.line(f"  {hit.snippet.text}")
     if not page.hits:
@@ -135,11 +137,13 @@ def show(
 
     Args:
         conversation_id: Its id.
-        organization_id: The organisation that it is filed under, if any.
+        organization_id: The organisation that it is filed under; looked for unless given.
     """
     from weft.archive import attachments_of
 
     with reading(where) as archive:
+        if organization_id is None and archive.find(conversation_id) is None:
+            organization_id = _organization_of(archive, conversation_id)
         found = archive.get(conversation_id, organization_id)
     if as_json:
         print_json(found.fields)
@@ -161,6 +165,24 @@ def show(
         for one in attachments_of(message):
             screen.line(f"  {_file_line(one, found.organization_id)}", "dim")
     return 0
+
+
+def _organization_of(archive: Archive, conversation_id: str) -> str | None:
+    """The organisation under which a conversation is filed, if there is just one.
+
+    Raises:
+        BadCallError: There are several of that id.
+    """
+    from weft.archive import Query
+
+    query = Query(conversation_ids=frozenset({conversation_id}))
+    found = sorted({day.organization_id or "" for day, _ in archive.iter_entries(query)})
+    if len(found) > 1:
+        raise BadCallError(
+            f"{len(found)} organisations have a conversation {conversation_id!r}: {', '.join(found)}; "
+            "choose one with --organization-id"
+        )
+    return found[0] if found else None
 
 
 def _file_line(one: Attachment, organization_id: str | None) -> str:
@@ -237,7 +259,7 @@ def stats(
     if as_json:
         print_json(found.to_dict())
         return 0
-    rows = [("all", found.totals), *((str(group.key), group.figures) for group in found.groups)]
+    rows = [("all", found.totals), *((str(group.key) or "-", group.figures) for group in found.groups)]
     Screen(sys.stdout).table(
         (by or "", "messages", "conversations", "users", "tokens", "likes", "dislikes", "errors"),
         [

@@ -78,9 +78,12 @@ def _tail_files(settings: Settings, selection: Selection, since: str | None) -> 
     from weft.clock import SystemClock
     from weft.server import ArchiveTail, tail_view
 
+    folder = folder_of(settings)
+    if not (folder / "logs").is_dir():
+        raise BadCallError(f"{folder}: there is no archive; name one with --archive, or pull into it first")
     begin = read_date(since, "--since") or SystemClock().now()
     follower = ArchiveTail(selection.query(), (begin.isoformat().replace("+00:00", "") + "Z", ""))
-    with Archive.open(folder_of(settings), read_only=True) as archive:
+    with Archive.open(folder, read_only=True) as archive:
         while True:
             for day, entry in follower.look(archive):
                 yield tail_view(day, entry)

@@ -216,6 +216,8 @@ def _specs(
 
     if sum(given is not None for given in (source, folder, url)) > 1:
         raise BadCallError("give one of --source, --folder and --url")
+    if folder is not None and not folder.exists():
+        raise BadCallError(f"{folder}: there is no such file or folder")
     if folder is not None:
         return [(str(folder), SourceSpec(kind="folder", path=folder, organization_id=organization_id))]
     secret = settings.archive.api_key
