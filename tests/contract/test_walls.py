@@ -108,6 +108,10 @@ TRIES: dict[tuple[str, str], list[Try]] = {
     ],
     ("GET", "/sessions/{session_id}"): [Try(ABSENT, query=IN_QUERY)],
     ("DELETE", "/sessions/{session_id}"): [Try(ABSENT, IN_QUERY)],
+    ("PATCH", "/sessions/{session_id}"): [
+        Try(ABSENT, {**IN_QUERY, "session_name": "Mine"}),
+        Try(ABSENT, {**IN_QUERY, "session_state": {"seen": "mine"}}),
+    ],
     ("POST", "/sessions/{session_id}/name"): [Try(ABSENT, {**IN_QUERY, "name": "Mine"})],
     ("GET", "/sessions/{session_id}/runs"): [Try(ABSENT, query=IN_QUERY)],
     ("GET", "/sessions/{session_id}/runs/{run_id}"): [Try(ABSENT, query=IN_QUERY)],

@@ -38,7 +38,9 @@ def run_command(words: Sequence[str]) -> int:
         command = " ".join(("weft", *(error.command_chain or ())))
         dotted = next((word for word in words if re.match(r"--[\w-]+\.", word)), None)
         told = f"there is no option {dotted}; names of options have dashes for dots" if dotted else str(error)
-        raise BadCallError(f"{told.strip().rstrip('.')} (see `{command} --help`)") from None
+        # A long list of commands ends with dots: the help has all of them.
+        listed = re.sub(r" Available commands: .*\.\.\.$", "", told.strip(), flags=re.DOTALL)
+        raise BadCallError(f"{listed.rstrip('.')} (see `{command} --help`)") from None
     return code if isinstance(code, int) else 0
 
 

@@ -10,7 +10,7 @@ from weft.archive import Archive
 
 NAMES = (
     *("pull", "summary", "search", "show", "export", "stats", "clean"),
-    *("verify", "import", "restore", "schedule", "tail", "holds", "thin", "reveal", "copy"),
+    *("verify", "import", "restore", "schedule", "tail", "holds", "thin", "reveal", "copy", "report"),
 )
 
 

@@ -47,7 +47,7 @@ def operations() -> Iterator[tuple[str, str]]:
 
 
 def test_there_are_as_many_operations_as_the_console_has() -> None:
-    assert len(list(operations())) == 80
+    assert len(list(operations())) == 81
     assert set(operations()) >= OPEN
 
 
