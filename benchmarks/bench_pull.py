@@ -47,14 +47,16 @@ async def run(options: Options) -> list[Result]:
     core, _ = cores()
     found: dict[str, dict[str, list[float]]] = {name: {} for name in NOTES}
     command = python("-m", "benchmarks._console_stand_in", "--conversations", str(conversations))
-    async with ServerProcess(command, core=core) as server:
-        url = f"http://{server.host}:{server.port}"
-        for number in range(rounds + 1):
-            for name, values in found.items():
-                figures = await _measure(name, url, conversations)
-                if number:  # the first round only warms up
-                    for figure, value in figures.items():
-                        values.setdefault(figure, []).append(value)
+    # All archives stay until the end: ext4 is slow to make files where thousands have just been deleted.
+    with TemporaryDirectory(prefix="weft-pull-") as folder:
+        async with ServerProcess(command, core=core) as server:
+            url = f"http://{server.host}:{server.port}"
+            for number in range(rounds + 1):
+                for name, values in found.items():
+                    figures = await _measure(name, url, conversations, Path(folder, f"{number} {name}"))
+                    if number:  # the first round only warms up
+                        for figure, value in figures.items():
+                            values.setdefault(figure, []).append(value)
     return [
         Result(
             name,
@@ -65,21 +67,19 @@ async def run(options: Options) -> list[Result]:
     ]
 
 
-async def _measure(name: str, url: str, conversations: int) -> dict[str, float]:
-    with TemporaryDirectory(prefix="weft-pull-") as folder:
-        began, used, in_loop = time.perf_counter(), time.process_time(), time.thread_time()
-        if name == FLOOR:
-            async with aiohttp.ClientSession() as session:
-                await _fetch_all(_over_aiohttp(session), url, conversations)
-        elif name == "bare httpx2":
-            limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-            async with httpx2.AsyncClient(limits=limits) as client:
-                await _fetch_all(_over_httpx2(client), url, conversations)
-        else:
-            transport = AiohttpTransport() if name == "pull" else None
-            await _pull(url, transport, conversations, Path(folder))
-        seconds, used = time.perf_counter() - began, time.process_time() - used
-        in_loop = time.thread_time() - in_loop
+async def _measure(name: str, url: str, conversations: int, folder: Path) -> dict[str, float]:
+    began, used, in_loop = time.perf_counter(), time.process_time(), time.thread_time()
+    if name == FLOOR:
+        async with aiohttp.ClientSession() as session:
+            await _fetch_all(_over_aiohttp(session), url, conversations)
+    elif name == "bare httpx2":
+        limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+        async with httpx2.AsyncClient(limits=limits) as client:
+            await _fetch_all(_over_httpx2(client), url, conversations)
+    else:
+        await _pull(url, AiohttpTransport() if name == "pull" else None, conversations, folder)
+    seconds, used = time.perf_counter() - began, time.process_time() - used
+    in_loop = time.thread_time() - in_loop
     return {
         "conversations_per_second": conversations / seconds,
         "cpu_per_conversation": used / conversations * 1e3,

@@ -17,6 +17,7 @@ APPS = EXAMPLES / "apps"
 
 RUNS: dict[str, tuple[list[str], object]] = {
     "agent.yml": (["six times seven?"], "It is 42."),
+    "careful.yml": (["Is green tea good?"], "You said: Is green tea good?"),
     "code.yml": (["how many words are there"], "5 words, the longest is WORDS"),
     "document-extractor.yml": (
         [

@@ -4,7 +4,8 @@ The rules that a source keeps to, and on which `pull` relies:
 
 *Paging.* `iter_pages` gives what the source holds in an order of its own, page by page. It may give the
 same conversation again, on the same page or a later one; it may miss conversations that appear while it
-reads, if a later pull from its cursor, or from the start, gives them.
+reads, if a later pull from its cursor, or from the start, gives them. It is asked for a page while items of
+earlier ones are still being loaded.
 
 *Cursors.* A page bears the cursor at which a later pull goes on: everything on this page and on those
 before needs not be given again. A cursor is text that only the source understands; it is given back to

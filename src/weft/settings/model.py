@@ -445,9 +445,10 @@ class ArchiveSettings(Section):
         json_schema_extra={"allowed": "a text of 32 characters or more"},
     )
     pull_private_addresses: bool = Field(
-        default=False,
+        default=True,
         description="Let requests and schedules that name an address pull from this machine and its private "
-        "networks. Sources in the settings may be anywhere.",
+        "networks, where most servers are. Switch it off where people make them whom you would not let "
+        "there; sources in the settings may be anywhere.",
     )
     webhook_private_addresses: bool = Field(
         default=False, description="Let these addresses be of this machine and its private networks."
