@@ -63,6 +63,7 @@ class FileSource:
         self.files: dict[str, bytes | Exception] = {}
         self.links: dict[str, str] = {}
         self.home = ""
+        self.is_guarded = False
         self.reads: list[str] = []
         self.organization_id = organization_id
 
@@ -84,7 +85,9 @@ class FileSource:
     def _offer(self, place: tuple[int, int], id: str) -> list[FileOffer]:
         if id in self.files:
             return [FileOffer(place, read=lambda: self._read(id))]
-        return [FileOffer(place, link=self.links[id], home=self.home)] if id in self.links else []
+        if id not in self.links:
+            return []
+        return [FileOffer(place, link=self.links[id], home=self.home, is_guarded=self.is_guarded)]
 
     async def _read(self, id: str) -> AsyncIterator[bytes]:
         self.reads.append(id)

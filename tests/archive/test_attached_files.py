@@ -155,6 +155,17 @@ def test_links_go_through_the_guard_and_only_the_own_server_may_be_private(tmp_p
     assert b"sign=x" not in text
 
 
+def test_a_guarded_source_has_no_way_home_of_its_own(tmp_path: Path) -> None:
+    home = "http://10.0.0.5:8000"
+    web = Web()
+    web.table = {f"{home}/files/1": (200, PICTURE)}
+    source = FileSource(with_files(1, file("own")))
+    source.links, source.home, source.is_guarded = {"own": "/files/1"}, home, True
+    with open_archive(tmp_path) as archive:
+        pull(archive, source, web)
+    assert web.asked == [f"out {home}/files/1"]
+
+
 def test_the_real_guard_refuses_paths_and_private_addresses(tmp_path: Path) -> None:
     source = FileSource(with_files(1, file("a"), file("b"), file("c")))
     source.links = {

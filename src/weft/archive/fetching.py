@@ -182,7 +182,7 @@ class FileFetcher:
             return
         url, is_home = _target(offer)
         async with self._links:
-            data = await self._follow(url, self._home if is_home else self._outside)
+            data = await self._follow(url, self._home if is_home and not offer.is_guarded else self._outside)
         await asyncio.to_thread(arriving.write, data)
 
     async def _copy(self, pieces: AsyncIterator[bytes], arriving: Incoming) -> None:

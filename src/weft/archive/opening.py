@@ -148,6 +148,7 @@ async def open_source(
                 with_runs=with_runs,
                 concurrency=concurrency,
                 requests_per_second=requests_per_second,
+                is_guarded=spec.is_guarded,
             )
     else:
         email, found, password = spec.api_key.partition(":")
@@ -170,4 +171,5 @@ async def open_source(
                 with_runs=with_runs,
                 concurrency=concurrency,
                 requests_per_second=requests_per_second,
+                is_guarded=spec.is_guarded,
             )

@@ -81,6 +81,8 @@ class FileOffer:
     """An address, from outside and so not to be trusted; it is stored nowhere."""
     home: str = ""
     """Address of the server that gave the link, if the link may lead back to it."""
+    is_guarded: bool = False
+    """Whether that server, too, has to be at a public address."""
     read: Callable[[], AsyncIterator[bytes]] | None = None
     """Asks the source itself, instead; raises NotFoundError or FileMissingError where there is nothing."""
 

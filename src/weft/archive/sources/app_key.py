@@ -79,6 +79,7 @@ class AppKeySource:
         with_runs: bool = True,
         concurrency: int = 8,
         requests_per_second: float | None = None,
+        is_guarded: bool = False,
     ) -> None:
         if not app_id:
             raise InvalidRequestError(
@@ -89,6 +90,7 @@ class AppKeySource:
         self._users = tuple(dict.fromkeys(users))
         self._organization_id = organization_id
         self._with_runs = with_runs
+        self._is_guarded = is_guarded
         self._pace = Pace(clock, concurrency, requests_per_second)
         self._held: HeldRows[wire.Conversation] = HeldRows()
         self._logged: HeldRows[wire.WorkflowLog] = HeldRows()
@@ -157,7 +159,12 @@ class AppKeySource:
         found = conversation_of(self._app_id, row, told)
         return Loaded(
             type(found).parse({**found.fields, "from_end_user_session_id": user}),
-            offers=offers_of(told, self._client.base_url, partial(self._read_file, user)),
+            offers=offers_of(
+                told,
+                self._client.base_url,
+                is_guarded=self._is_guarded,
+                read=partial(self._read_file, user),
+            ),
         )
 
     async def _read_file(self, user: str, file_id: str) -> AsyncIterator[bytes]:

@@ -84,12 +84,14 @@ class ConsoleSource:
         requests_per_second: float | None = None,
         full_days: float = FULL_DAYS,
         page_size: int = PAGE,
+        is_guarded: bool = False,
     ) -> None:
         self._client = client
         self._clock = clock
         self._app_ids = app_ids
         self._organization_id = organization_id
         self._with_runs = with_runs
+        self._is_guarded = is_guarded
         self._pace = Pace(clock, concurrency, requests_per_second)
         self._full_days = full_days
         self._page_size = page_size
@@ -143,7 +145,7 @@ class ConsoleSource:
             return Loaded(_completion(app.id, row))
         messages = await self._messages(app.id, item.id)
         found = conversation_of(app.id, row, messages)
-        offers = offers_of(messages, self._client.base_url)
+        offers = offers_of(messages, self._client.base_url, is_guarded=self._is_guarded)
         if not self._with_runs:
             return Loaded(found, offers=offers)
         wanted = {str(one["workflow_run_id"]): one for one in messages if one["workflow_run_id"]}

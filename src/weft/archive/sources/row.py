@@ -62,6 +62,8 @@ def message_fields(fields: Mapping[str, object]) -> JsonObject:
 def offers_of(
     messages: Iterable[wire.WireModel | Mapping[str, object]],
     home: str,
+    *,
+    is_guarded: bool = False,
     read: Callable[[str], AsyncIterator[bytes]] | None = None,
 ) -> list[FileOffer]:
     """Where the bytes of the files of messages are, by the links that the server gave along with them.
@@ -69,6 +71,7 @@ def offers_of(
     Args:
         messages: As they go into the conversation.
         home: The server's address.
+        is_guarded: Whether that has to be a public one.
         read: Gives an upload by its id; used in place of the link of what was uploaded.
     """
     offers = []
@@ -84,7 +87,7 @@ def offers_of(
             if read is not None and method == "local_file" and isinstance(upload, str) and upload:
                 offers.append(FileOffer((number, index), read=partial(read, upload)))
             elif isinstance(url, str) and url:
-                offers.append(FileOffer((number, index), link=url, home=base))
+                offers.append(FileOffer((number, index), link=url, home=base, is_guarded=is_guarded))
     return offers
 
 
