@@ -5,14 +5,17 @@ The bodies are what `weft.sessions` calls the plain data of a session, its runs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from weft.errors import InvalidRequestError, NotFoundError
 from weft.server.console_api.field import Count, Limit, Moment, OptionalId, OptionalText
+from weft.server.path import path_id
 from weft.server.reply import json_reply
 from weft.server.sse import seconds
 from weft.sessions import SessionChange, StoredSession, WorkflowRunOutput, history_context
@@ -20,6 +23,8 @@ from weft.store import App, Connection, Page, SessionEntry, SessionFilter, SortB
 from weft.wire import ConversationRenameRequest, SessionChangeRequest, WireModel, parse_request
 
 NO_SESSION = "Session Not Exists."
+NO_RUN = "Workflow run not found."
+Open: TypeAlias = Callable[[Request, bool], Awaitable[tuple[StoredSession, Mapping[str, str]]]]
 MAX_NAME_CHARS = 255
 
 
@@ -95,7 +100,7 @@ def parse_list(query: Mapping[str, str]) -> SessionsQuery:
     Raises:
         InvalidRequestError: A value is of the wrong kind.
     """
-    return parse_request(SessionsQuery, _given(query))
+    return parse_request(SessionsQuery, given(query))
 
 
 def find_page(
@@ -142,73 +147,91 @@ def show_page(app: App, query: SessionsQuery, page: Page[SessionEntry]) -> Respo
     return json_reply({"limit": query.limit, "has_more": page.has_more, "data": data})
 
 
-async def show_session(session: StoredSession, query: Mapping[str, str]) -> Response:
-    """The session with its runs, or with the last of them."""
-    wanted = parse_request(SessionQuery, _given(query))
-    text = await session.dump(wanted.last_n_runs, steps=wanted.steps, messages=wanted.messages)
-    return Response(text, media_type="application/json")
+class SessionPages:
+    """The pages that show one session, the same at both doors.
 
-
-async def show_runs(session: StoredSession, query: Mapping[str, str]) -> Response:
-    """A page of runs, oldest first; further pages lead back in time."""
-    wanted = parse_request(RunsQuery, _given(query))
-    page = await session.get_runs(wanted.first_id, wanted.limit, steps=wanted.steps, messages=wanted.messages)
-    data = [_run(run) for run in page.runs]
-    return json_reply({"limit": wanted.limit, "has_more": page.has_more, "data": data})
-
-
-async def show_run(session: StoredSession, run_id: str) -> Response:
-    """One run.
-
-    Raises:
-        NotFoundError: The session has none of that id.
+    Args:
+        open: Finds the session that a request is about, and gives what its address asks for beside it; the
+            flag says whether more than the session's head will be shown.
     """
-    run = await session.get_run(run_id)
-    if run is None:
-        raise NotFoundError("Workflow run not found.", kind="run", id=run_id)
-    return json_reply(_run(run))
 
+    def __init__(self, open: Open) -> None:
+        self._open = open
 
-async def show_history(session: StoredSession, query: Mapping[str, str]) -> Response:
-    """What completed runs were given and made, and the same as a text for a prompt."""
-    wanted = parse_request(HistoryQuery, _given(query))
-    pairs = await session.get_workflow_history(wanted.num_runs)
-    return json_reply(
-        {
-            "data": [{"input": given, "output": made} for given, made in pairs],
-            "context": history_context(pairs, escape=wanted.escape),
-        }
-    )
+    def routes(self, path: str) -> list[Route]:
+        """All of them, below the session's own path."""
+        return [
+            Route(path, self.detail, methods=["GET"]),
+            Route(f"{path}/runs", self.runs, methods=["GET"]),
+            Route(f"{path}/runs/{{run_id}}", self.run, methods=["GET"]),
+            Route(f"{path}/history", self.history, methods=["GET"]),
+            Route(f"{path}/chat-history", self.chat_history, methods=["GET"]),
+            Route(f"{path}/messages", self.messages, methods=["GET"]),
+        ]
 
+    async def detail(self, request: Request) -> Response:
+        """One session."""
+        session, query = await self._open(request, True)
+        wanted = parse_request(SessionQuery, query)
+        text = await session.dump(wanted.last_n_runs, steps=wanted.steps, messages=wanted.messages)
+        return Response(text, media_type="application/json")
 
-async def show_chat_history(session: StoredSession, query: Mapping[str, str]) -> Response:
-    """The last runs that have both an input and an output."""
-    wanted = parse_request(ChatHistoryQuery, _given(query))
-    found = await session.get_chat_history(wanted.last_n_runs)
-    return json_reply({"data": [{"input": turn.input, "output": turn.output} for turn in found]})
-
-
-async def show_messages(session: StoredSession, query: Mapping[str, str]) -> Response:
-    """The messages of an agent or of the team.
-
-    Raises:
-        InvalidRequestError: Both were named, or neither.
-    """
-    wanted = parse_request(MessagesQuery, _given(query))
-    try:
-        found = await session.get_messages(
-            wanted.agent_id,
-            wanted.team_id,
-            wanted.last_n_runs,
-            wanted.limit,
-            wanted.skip_roles,
-            wanted.skip_statuses,
-            wanted.skip_history_messages,
-            wanted.skip_member_messages,
+    async def runs(self, request: Request) -> Response:
+        """A page of its runs."""
+        session, query = await self._open(request, True)
+        wanted = parse_request(RunsQuery, query)
+        page = await session.get_runs(
+            wanted.first_id, wanted.limit, steps=wanted.steps, messages=wanted.messages
         )
-    except ValueError as error:
-        raise InvalidRequestError(str(error)) from error
-    return json_reply({"data": [message.to_dict() for message in found]})
+        data = [_run(run) for run in page.runs]
+        return json_reply({"limit": wanted.limit, "has_more": page.has_more, "data": data})
+
+    async def run(self, request: Request) -> Response:
+        """One of its runs."""
+        session, _ = await self._open(request, True)
+        run_id = path_id(request, "run_id", NO_RUN)
+        run = await session.get_run(run_id)
+        if run is None:
+            raise NotFoundError(NO_RUN, kind="run", id=run_id)
+        return json_reply(_run(run))
+
+    async def history(self, request: Request) -> Response:
+        """Its history."""
+        session, query = await self._open(request, False)
+        wanted = parse_request(HistoryQuery, query)
+        pairs = await session.get_workflow_history(wanted.num_runs)
+        return json_reply(
+            {
+                "data": [{"input": given, "output": made} for given, made in pairs],
+                "context": history_context(pairs, escape=wanted.escape),
+            }
+        )
+
+    async def chat_history(self, request: Request) -> Response:
+        """Its history as a chat."""
+        session, query = await self._open(request, False)
+        wanted = parse_request(ChatHistoryQuery, query)
+        found = await session.get_chat_history(wanted.last_n_runs)
+        return json_reply({"data": [{"input": turn.input, "output": turn.output} for turn in found]})
+
+    async def messages(self, request: Request) -> Response:
+        """Messages of an agent or of the team."""
+        session, query = await self._open(request, True)
+        wanted = parse_request(MessagesQuery, query)
+        try:
+            found = await session.get_messages(
+                wanted.agent_id,
+                wanted.team_id,
+                wanted.last_n_runs,
+                wanted.limit,
+                wanted.skip_roles,
+                wanted.skip_statuses,
+                wanted.skip_history_messages,
+                wanted.skip_member_messages,
+            )
+        except ValueError as error:  # both were named, or neither
+            raise InvalidRequestError(str(error)) from error
+        return json_reply({"data": [message.to_dict() for message in found]})
 
 
 def wanted_name(body: ConversationRenameRequest) -> str:
@@ -251,6 +274,6 @@ def _run(run: WorkflowRunOutput) -> dict[str, object]:
     return {**run.to_dict()}
 
 
-def _given(query: Mapping[str, str]) -> dict[str, str]:
+def given(query: Mapping[str, str]) -> dict[str, str]:
     """What is not empty; the rest is as if it had not been said."""
     return {name: value for name, value in query.items() if value != ""}

@@ -284,7 +284,7 @@ OPERATIONS: Final = (
         "not_workflow_app not_found",
         query=session_view.SessionsQuery,
     ),
-    _session("", sessions.detail, query=session_view.SessionQuery),
+    _session("", sessions.PAGES.detail, query=session_view.SessionQuery),
     Operation(
         method="PATCH",
         path="/sessions/{session_id}",
@@ -308,9 +308,9 @@ OPERATIONS: Final = (
         _OBJECT,
         "not_workflow_app not_found",
     ),
-    _session("/runs", sessions.runs, query=session_view.RunsQuery),
-    _session("/runs/{run_id}", sessions.run),
-    _session("/history", sessions.history, query=session_view.HistoryQuery),
-    _session("/chat-history", sessions.chat_history, query=session_view.ChatHistoryQuery),
-    _session("/messages", sessions.messages, query=session_view.MessagesQuery),
+    _session("/runs", sessions.PAGES.runs, query=session_view.RunsQuery),
+    _session("/runs/{run_id}", sessions.PAGES.run),
+    _session("/history", sessions.PAGES.history, query=session_view.HistoryQuery),
+    _session("/chat-history", sessions.PAGES.chat_history, query=session_view.ChatHistoryQuery),
+    _session("/messages", sessions.PAGES.messages, query=session_view.MessagesQuery),
 )

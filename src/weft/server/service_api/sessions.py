@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,42 +27,6 @@ async def listing(request: Request) -> Response:
         lambda connection: view.find_page(connection, call.app, query, end_user_id=user.id)
     )
     return view.show_page(call.app, query, page)
-
-
-async def detail(request: Request) -> Response:
-    """One session."""
-    call, session = await _open(request)
-    return await view.show_session(session, call.query)
-
-
-async def runs(request: Request) -> Response:
-    """A page of its runs."""
-    call, session = await _open(request)
-    return await view.show_runs(session, call.query)
-
-
-async def run(request: Request) -> Response:
-    """One of its runs."""
-    _, session = await _open(request)
-    return await view.show_run(session, path_id(request, "run_id", "Workflow run not found."))
-
-
-async def history(request: Request) -> Response:
-    """Its history."""
-    call, session = await _open(request, detail=False)
-    return await view.show_history(session, call.query)
-
-
-async def chat_history(request: Request) -> Response:
-    """Its history as a chat."""
-    call, session = await _open(request, detail=False)
-    return await view.show_chat_history(session, call.query)
-
-
-async def messages(request: Request) -> Response:
-    """Messages of an agent or of the team."""
-    call, session = await _open(request)
-    return await view.show_messages(session, call.query)
 
 
 async def rename(request: Request) -> Response:
@@ -121,25 +87,21 @@ async def delete(request: Request) -> Response:
     return no_content()
 
 
-async def _open(request: Request, *, detail: bool = True) -> tuple[Call, StoredSession]:
+async def _open(request: Request, detail: bool) -> tuple[StoredSession, Mapping[str, str]]:
     call = await Call.begin(request)
     user = await call.end_user(call.query, required=True)
     call.check_mode(*WORKFLOW_MODES)
     session_id = path_id(request, "session_id", view.NO_SESSION)
     reader = StoreReader(call.runtime.store, call.app.id, end_user_id=user.id)
-    return call, await StoredSession.open(reader, session_id, detail=detail)
+    return await StoredSession.open(reader, session_id, detail=detail), view.given(call.query)
 
 
 _ONE = "/sessions/{session_id}"
+PAGES = view.SessionPages(_open)
 ROUTES = [
     Route("/sessions", listing, methods=["GET"]),
-    Route(_ONE, detail, methods=["GET"]),
+    *PAGES.routes(_ONE),
     Route(_ONE, change, methods=["PATCH"]),
     Route(_ONE, delete, methods=["DELETE"]),
     Route(f"{_ONE}/name", rename, methods=["POST"]),
-    Route(f"{_ONE}/runs", runs, methods=["GET"]),
-    Route(f"{_ONE}/runs/{{run_id}}", run, methods=["GET"]),
-    Route(f"{_ONE}/history", history, methods=["GET"]),
-    Route(f"{_ONE}/chat-history", chat_history, methods=["GET"]),
-    Route(f"{_ONE}/messages", messages, methods=["GET"]),
 ]
