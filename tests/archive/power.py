@@ -132,6 +132,9 @@ class PowerDisk:
         file = self._file(path)
         file.durable = file.visible
 
+    def sync_whole(self, path: Path) -> bool:
+        return False
+
     def rename(self, old: Path, new: Path) -> None:
         self.before_step(f"rename {old.name} to {new.name}")
         file = self._file(old)
@@ -162,16 +165,22 @@ class PowerDisk:
         self.before_step(f"flush {path.name}")
         present.durable = present.visible
 
-    def make_folder(self, path: Path) -> None:
+    def add_folder(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         if path == self.root or isinstance(self._find(path), Folder):
             return
-        self.make_folder(path.parent)
+        self.add_folder(path.parent)
         self.before_step(f"make {path.name}")
-        parent = self._folder(path.parent)
-        parent.change({path.name: Folder()})
+        self._folder(path.parent).change({path.name: Folder()})
+
+    def make_folder(self, path: Path) -> None:
+        if path == self.root or isinstance(self._find(path), Folder):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        self.make_folder(path.parent)
+        self.add_folder(path)
         self.before_step(f"sync folder {path.parent.name}")
-        self._sync(parent)
+        self._sync(self._folder(path.parent))
 
     def remove_folder(self, path: Path) -> None:
         self.before_step(f"remove folder {path.name}")

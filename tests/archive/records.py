@@ -143,6 +143,10 @@ class FailingDisk(LocalFileSystem):
         # Nothing is flushed: a process that is killed leaves the system's memory as it is.
         self._step("sync", path)
 
+    def sync_whole(self, path: Path) -> bool:
+        self._step("sync", path)
+        return False
+
     def rename(self, old: Path, new: Path) -> None:
         self._step("rename", new)
         super().rename(old, new)
@@ -157,6 +161,11 @@ class FailingDisk(LocalFileSystem):
     def append(self, path: Path, data: bytes) -> None:
         self._step("append", path, lambda: super(FailingDisk, self).append(path, data[: len(data) // 2]))
         super().append(path, data)
+
+    def add_folder(self, path: Path) -> None:
+        if not path.is_dir():
+            self._step("add", path)
+        super().add_folder(path)
 
     def make_folder(self, path: Path) -> None:
         if not path.is_dir():

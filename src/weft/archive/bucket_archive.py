@@ -62,6 +62,10 @@ class BucketFileSystem:
         """Refuse."""
         _refuse(path)
 
+    def sync_whole(self, path: Path) -> bool:
+        """Refuse."""
+        _refuse(path)
+
     def rename(self, old: Path, new: Path) -> None:
         """Refuse."""
         _refuse(new)
@@ -75,6 +79,10 @@ class BucketFileSystem:
         _refuse(path)
 
     def append(self, path: Path, data: bytes) -> None:
+        """Refuse."""
+        _refuse(path)
+
+    def add_folder(self, path: Path) -> None:
         """Refuse."""
         _refuse(path)
 

@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from weft.archive.whole_sync import sync_whole
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
 
 class FileSystem(Protocol):
     """Steps on the disk. Every method raises OSError as the operating system does."""
@@ -29,6 +33,10 @@ class FileSystem(Protocol):
         """Return when the file's content is on the disk."""
         ...
 
+    def sync_whole(self, path: Path) -> bool:
+        """Bring everything at once to the disk that a folder lies on; False when that cannot be had."""
+        ...
+
     def rename(self, old: Path, new: Path) -> None:
         """Give a file its name, replacing atomically what had it before."""
         ...
@@ -43,6 +51,10 @@ class FileSystem(Protocol):
 
     def append(self, path: Path, data: bytes) -> None:
         """Add to the end of a file, made when absent, and return when it is on the disk."""
+        ...
+
+    def add_folder(self, path: Path) -> None:
+        """Make a folder and those above it; not yet safe from a power cut."""
         ...
 
     def make_folder(self, path: Path) -> None:
@@ -78,12 +90,22 @@ class LocalFileSystem:
             os.close(descriptor)
 
     def create(self, path: Path, data: bytes) -> None:
-        """Write a file."""
-        path.write_bytes(data)
+        """Write a file; a link in its place is not followed."""
+        descriptor = os.open(path, _CREATE, 0o666)
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
+        finally:
+            os.close(descriptor)
 
     def sync_file(self, path: Path) -> None:
         """Flush a file."""
         _sync(path, os.O_RDWR)
+
+    def sync_whole(self, path: Path) -> bool:
+        """Sync the file system, where that is as good as syncing each file."""
+        return sync_whole(path)
 
     def rename(self, old: Path, new: Path) -> None:
         """Rename atomically."""
@@ -104,6 +126,10 @@ class LocalFileSystem:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    def add_folder(self, path: Path) -> None:
+        """Make folders."""
+        path.mkdir(parents=True, exist_ok=True)
 
     def make_folder(self, path: Path) -> None:
         """Make folders, each flushed into the one above it."""

@@ -1,14 +1,15 @@
 """The files of an archive: reading them, and changing them so that a kill at any step loses nothing.
 
-One change of a day folder goes like this; every arrow may be the last thing that the process does::
+A change goes like this; every arrow may be the last thing that the process does, or the machine::
 
-    journal names the day -> new files under temporary names, synced -> renamed, folder synced
-    -> manifest replaced -> superseded files removed -> (now and then) catalogue, journal emptied
+    journal names the days -> redo record synced: from now on the change is made
+    -> for each day: new files under temporary names -> renamed -> manifest replaced -> old files removed
+    -> (now and then) all of that synced at once, catalogue written, journal emptied, redo records removed
 
-Before the manifest is replaced the old state holds, after it the new one. What lies about afterwards
-(temporary files, files of a batch whose manifest did not come, superseded ones) is put in order by
-`recover` for the days of the journal when the archive is next opened for writing: whole new files are
-adopted, everything else is removed.
+Whoever reads meanwhile sees each day before or after its manifest was replaced. When the archive is next
+opened after a crash, the redo records are done again on top of the manifests that they began with, and what
+lies about in the days of the journal is put in order by `recover`: whole new files are adopted, temporary
+and superseded ones removed.
 
 This module knows files, rows and bytes. What a conversation is, it leaves to `manifest`.
 """
@@ -17,8 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,17 +53,18 @@ from weft.archive.manifest import (
 from weft.archive.packing import FOLDER as DICTIONARIES
 from weft.archive.packing import Packer
 from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, TEMPORARY, Day, Kind, parse_day
-from weft.archive.recovery import describe_file, reconcile
+from weft.archive.recovery import describe_file, is_whole, reconcile
+from weft.archive.redo import DayRecord, Redo
 from weft.archive.secret_book import Owner, SecretShelf
+from weft.archive.unsynced import Unsynced
 from weft.clock import Clock
 from weft.errors import ArchiveError
 
 CACHED_MANIFESTS = 64
-FILES_PER_SYNCER = 8
-MAX_SYNCERS = 4
-"""Threads that wait for the disk while a batch is synced."""
-CHANGES_UNTIL_CATALOGUE = 256
-"""Changed days after which the catalogue is written even if nobody asks."""
+CHANGES_UNTIL_CHECKPOINT = 256
+"""Changed days after which there is a checkpoint even if nobody asks."""
+BYTES_UNTIL_CHECKPOINT = 32 * 1024 * 1024
+"""Redo records after which there is one."""
 
 
 @dataclass(slots=True)
@@ -102,8 +103,10 @@ class Vault:
         self._lock = WriterLock(self.inner / "lock")
         self._rows: dict[Day, DayRow] = {}
         self._dirty: set[Day] = set()
-        self._unsynced: set[Path] = set()
-        """Folders from which something was removed that a power cut may bring back."""
+        self._redo = Redo(self.files, self.inner)
+        self._unsynced = Unsynced(self.files, root)
+        self._based: set[Day] = set()
+        """Days with a redo record, so that their manifest need not be synced."""
         self._behind = 0
         self._manifests: dict[Day, Manifest] = {}
         self._ids: dict[tuple[Kind, str], dict[str, Day]] = {}
@@ -125,6 +128,7 @@ class Vault:
         """
         if self.read_only:
             self._check_format()
+            self._finish_for_another()
             return
         try:
             self.files.make_folder(self.inner)
@@ -153,23 +157,66 @@ class Vault:
         """Let the lock go and write nothing, as when the process is killed."""
         self._lock.release()
 
+    def _finish_for_another(self) -> None:
+        """Put in order what a writer left that is gone, so that nothing torn is read, if that is possible.
+
+        Where it is not, a power cut may show as damage until the archive is opened for writing.
+        """
+        if self._redo.is_left():
+            writer = Vault(self.root, clock=self.clock, files=self.files)
+            with contextlib.suppress(ArchiveError):
+                writer.open()
+                writer.close()
+
     def _begin(self) -> None:
         if not self._check_format():
             write_durably(
                 self.files, self.inner / "format.json", seal({"format": FORMAT, "name": "weft-archive"})
             )
         self._sweep(self.inner)
+        records = self._redo.read()
+        known = {day for record in records for one in record if (day := parse_day(one.path)) is not None}
         try:
-            self._dirty = load_journal(self._read_inner("journal.json"))
             self._rows = load_catalogue(self._read_inner("catalogue.json"))
+            self._dirty = self._begun(known)
         except (FileNotFoundError, BadJsonError):
             self._rows = {}
-            self._dirty |= set(self._walk())
+            self._dirty = known | set(self._walk())
+            self._behind = 1  # what could not be read is written anew, also for an archive without days
+        for record in records:
+            self._redo_record(record)
         for day in sorted(self._dirty):
             self.recover(day)
+            self._unsynced.note_new_folder(self.root / day.path)
         self.checkpoint()
+        self._redo.clear()
         self.shelf.recover()
         self.secrets.recover()
+
+    def _begun(self, known: set[Day]) -> set[Day]:
+        """The days that somebody was at: those of the journal and those with a redo record."""
+        try:
+            return known | load_journal(self._read_inner("journal.json"))
+        except (FileNotFoundError, BadJsonError):
+            if not known:
+                raise
+            return known  # it is not synced by itself, and names no others
+
+    def _redo_record(self, record: Sequence[DayRecord]) -> None:
+        """Do a change again; what of it is there already stays."""
+        for one in record:
+            day = parse_day(one.path)
+            if day is None:
+                continue
+            if one.base is not None:
+                self._forget(day)
+                before = load_manifest(one.base, day) if one.base else None
+            else:
+                before = self.find_manifest(day)
+            change = DayChange(one.writes, one.rows, one.removals)
+            self.files.add_folder(self.root / day.path)
+            there = {entry.file for entry, _ in one.writes if is_whole(self, day, entry)}
+            self._change(day, change, before, there)
 
     def _check_format(self) -> bool:
         try:
@@ -211,10 +258,8 @@ class Vault:
             with self.mutex:
                 return dict(self._rows)
         # The journal first: a day that is taken out of it afterwards is in the catalogue that is read then.
-        dirty: set[Day] = set()
-        with contextlib.suppress(FileNotFoundError):
-            dirty = load_journal(self._read_inner("journal.json"))
         try:
+            dirty = self.journal()
             rows = load_catalogue(self._read_inner("catalogue.json"))
         except (FileNotFoundError, BadJsonError):
             rows, dirty = {}, set(self._walk())
@@ -432,8 +477,9 @@ class Vault:
                 self.secrets.remove(_owners_removed(changes))
             except OSError as error:
                 raise from_os_error(error, "writing what was masked") from error
+            self._record(changes)
+            self._carry_out(changes)
             for day in sorted(changes):
-                self._attempt(day, changes[day])
                 self.shelf.note(day.organization, replaced[day], [row for row, _ in changes[day].writes])
             try:
                 freed = self.shelf.settle(named)
@@ -441,7 +487,7 @@ class Vault:
             except OSError as error:
                 raise from_os_error(error, "removing attached files or secrets") from error
             self._behind += len(changes)
-            if self._behind >= CHANGES_UNTIL_CATALOGUE:
+            if self._behind >= CHANGES_UNTIL_CHECKPOINT or self._redo.size >= BYTES_UNTIL_CHECKPOINT:
                 self.checkpoint()
         return freed
 
@@ -454,27 +500,57 @@ class Vault:
             return []  # the change itself says so, when its turn comes
         return [entry for entry in found if entry is not None]
 
-    def _attempt(self, day: Day, change: DayChange) -> None:
+    def _record(self, changes: Mapping[Day, DayChange]) -> None:
+        """Make a change durable before it is made."""
+        days = []
+        for day in sorted(changes):
+            change, base = changes[day], None
+            if day not in self._based:
+                manifest = self.find_manifest(day)
+                base = b"" if manifest is None else dump_manifest(manifest)
+            days.append(DayRecord(day.path, change.writes, change.rows, change.removals, base))
         try:
-            self._change(day, change)
-            self._note_ids(day, change)
+            self._redo.append(days)
+        except OSError as error:
+            with contextlib.suppress(ArchiveError):
+                self._mend()
+            raise from_os_error(error, f"writing to {INNER}") from error
+        self._based.update(changes)
+
+    def _carry_out(self, changes: Mapping[Day, DayChange]) -> None:
+        waiting = sorted(changes)
+        try:
+            while waiting:
+                day = waiting[0]
+                self._change(day, changes[day], self.find_manifest(day))
+                self._note_ids(day, changes[day])
+                waiting.pop(0)
         except BaseException as error:
             # Memory and disk may differ now: what is true is read again from the disk.
-            self._forget(day)
-            self._suspect.add(day)
+            for day in waiting:
+                self._forget(day)
+                self._suspect.add(day)
             if not isinstance(error, OSError):
                 raise
             with contextlib.suppress(ArchiveError):
                 self._mend()
-            raise from_os_error(error, f"writing to {day.path}") from error
+            raise from_os_error(error, f"writing to {waiting[0].path}") from error
 
     def _mend(self) -> None:
-        for day in sorted(self._suspect):
-            try:
+        """After a change that failed half-way: put its days in order, and begin with new redo records."""
+        if not self._suspect and not self._redo.is_torn:
+            return
+        try:
+            for day in sorted(self._suspect):
                 self.recover(day)
-            except OSError as error:
-                raise from_os_error(error, f"putting {day.path} in order") from error
-            self._suspect.discard(day)
+            # What is in order now has to be so on the disk, before the records are not there any more.
+            self._unsynced.sync()
+            write_durably(self.files, self.inner / "journal.json", dump_journal(self._dirty))
+            self._redo.clear()
+        except OSError as error:
+            raise from_os_error(error, f"putting {self.root / LOGS} in order") from error
+        self._suspect.clear()
+        self._based.clear()
 
     def check_writable(self) -> None:
         """Raise ArchiveReadOnlyError when the archive was opened for reading."""
@@ -484,25 +560,24 @@ class Vault:
             )
 
     def checkpoint(self) -> None:
-        """Bring the catalogue up to date and empty the journal.
+        """Bring everything to the disk and the catalogue up to date, and forget how it came about.
 
         Raises:
             ArchiveError: It cannot be written; the journal still names what is behind.
         """
-        if not self._dirty:
+        if not self._dirty and not self._behind:
             return
         with self.mutex:
             self._mend()
             try:
+                self._unsynced.sync()
                 write_durably(self.files, self.inner / "catalogue.json", dump_catalogue(self._rows))
-                for folder in sorted(self._unsynced):
-                    with contextlib.suppress(FileNotFoundError):  # the one above it is synced as well
-                        self.files.sync_folder(folder)
-                self._unsynced.clear()
                 write_durably(self.files, self.inner / "journal.json", dump_journal(()))
+                self._redo.clear()
             except OSError as error:
                 raise from_os_error(error, f"writing {INNER}/catalogue.json") from error
             self._dirty.clear()
+            self._based.clear()
             self._behind = 0
 
     def recover(self, day: Day) -> list[str]:
@@ -529,13 +604,12 @@ class Vault:
         removing = set(manifest.removing) & set(done.leftovers) if manifest is not None else set()
         self._remove_files(folder, sorted(removing))
         if done.manifest is not None and done.manifest != manifest:
-            self._write_manifest(day, done.manifest)
-        for name in set(done.leftovers) - removing:
-            self.files.remove(folder / name)
-            self._unsynced.add(folder)
+            self._put_manifest(day, done.manifest)
+        self._remove_files(folder, sorted(set(done.leftovers) - removing))
         if done.manifest is None:
             self._drop(day)
         else:
+            self._unsynced.contents.update(folder / name for name in (MANIFEST, *done.adopted))
             self._settle(day, done.manifest)
         return [f"{day.path}/{name}" for name in (*done.adopted, *done.leftovers)]
 
@@ -546,6 +620,7 @@ class Vault:
             The files that it lists now, relative to the root.
         """
         self.check_writable()
+        self.checkpoint()
         self._mark([day])
         try:
             self.files.remove(self.root / day.path / MANIFEST)
@@ -560,15 +635,18 @@ class Vault:
         new = set(days) - self._dirty
         if not new:
             return
+        path = self.inner / "journal.json"
         try:
-            write_durably(self.files, self.inner / "journal.json", dump_journal(self._dirty | new))
+            self._replace(path, dump_journal(self._dirty | new))
         except OSError as error:
             raise from_os_error(error, f"writing {INNER}/journal.json") from error
         self._dirty |= new
 
-    def _change(self, day: Day, change: DayChange) -> None:
+    def _change(
+        self, day: Day, change: DayChange, before: Manifest | None, there: Collection[str] = ()
+    ) -> None:
+        """Do a change; files that are there whole are not written again."""
         folder = self.root / day.path
-        before = self.find_manifest(day)
         entries = before.by_id() if before is not None else {}
         sequence = before.sequence if before is not None else 0
         removed = [entries.pop(id).file for id in change.removals if id in entries]
@@ -582,20 +660,20 @@ class Vault:
                 superseded.append(old.file)
             sequence += 1
             entries[entry.id] = numbered(entry, sequence)
-        if change.writes:
-            self._write_files(folder, [(entry.file, data) for entry, data in change.writes])
+        if before is None:
+            self.files.add_folder(folder)
+            self._unsynced.note_new_folder(folder)
+        self._unsynced.folders.add(folder)
+        self._write_files(folder, change.writes, there)
         after = make_manifest(day, entries.values(), sequence, removed)
-        self._write_manifest(day, after)
-        for name in superseded:
-            self.files.remove(folder / name)
-            self._unsynced.add(folder)
-        self._remove_files(folder, removed)
+        self._put_manifest(day, after)
+        self._remove_files(folder, [*superseded, *removed])
         if not entries:
             self._drop(day)
             return
         if removed:
             after = make_manifest(day, entries.values(), sequence)
-            self._write_manifest(day, after)
+            self._put_manifest(day, after)
         self._settle(day, after)
 
     def _note_ids(self, day: Day, change: DayChange) -> None:
@@ -605,41 +683,35 @@ class Vault:
                 index.pop(id, None)
             index.update((entry.id, day) for entry, _ in change.writes)
 
-    def _write_files(self, folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
-        self.files.make_folder(folder)
-        temporary = [folder / f"{TEMPORARY}{number}" for number in range(len(files))]
-        # All are written before the first is synced: the disk then does it in one sweep.
-        for path, (_, data) in zip(temporary, files, strict=True):
-            self.files.create(path, data)
-        self._sync_files(temporary)
-        for path, (name, _) in zip(temporary, files, strict=True):
-            self.files.rename(path, folder / name)
-        self.files.sync_folder(folder)
-
-    def _sync_files(self, paths: Sequence[Path]) -> None:
-        """Return when all are on the disk; syncs at the same time share what the disk has to do for them."""
-
-        def sync(part: Sequence[Path]) -> None:
-            for path in part:
-                self.files.sync_file(path)
-
-        count = min(len(paths) // FILES_PER_SYNCER, MAX_SYNCERS)
-        if count < 2:
-            sync(paths)
-            return
-        with ThreadPoolExecutor(count, "weft-sync") as threads:
-            for _ in threads.map(sync, [paths[first::count] for first in range(count)]):
-                pass
+    def _write_files(
+        self, folder: Path, writes: Sequence[tuple[Entry, bytes]], there: Collection[str]
+    ) -> None:
+        temporary = folder / f"{TEMPORARY}file"
+        for entry, data in writes:
+            path = folder / entry.file
+            self._unsynced.contents.add(path)
+            if entry.file not in there:
+                self.files.create(temporary, data)
+                self.files.rename(temporary, path)
 
     def _remove_files(self, folder: Path, names: Sequence[str]) -> None:
-        """Remove files for good: while the manifest says so, or a power cut could bring them back."""
         for name in names:
             self.files.remove(folder / name)
+            self._unsynced.contents.discard(folder / name)
         if names:
-            self.files.sync_folder(folder)
+            self._unsynced.folders.add(folder)
 
-    def _write_manifest(self, day: Day, manifest: Manifest) -> None:
-        write_durably(self.files, self.root / day.path / MANIFEST, dump_manifest(manifest))
+    def _put_manifest(self, day: Day, manifest: Manifest) -> None:
+        path = self.root / day.path / MANIFEST
+        self._replace(path, dump_manifest(manifest))
+        self._unsynced.contents.add(path)
+        self._unsynced.folders.add(path.parent)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Replace a file; when the power goes it may be anything."""
+        temporary = path.with_name(f"{TEMPORARY}{path.name}")
+        self.files.create(temporary, data)
+        self.files.rename(temporary, path)
 
     def _settle(self, day: Day, manifest: Manifest) -> None:
         self._remember(day, manifest)
@@ -650,8 +722,9 @@ class Vault:
         self.files.remove(folder / MANIFEST)
         self._manifests.pop(day, None)
         self._rows.pop(day, None)
+        self._unsynced.contents.discard(folder / MANIFEST)
         for path in (folder, *list(folder.parents)[:3]):
-            self._unsynced |= {path, path.parent}
+            self._unsynced.folders |= {path, path.parent}
             if path.name not in KINDS:
                 self.files.remove_folder(path)
 

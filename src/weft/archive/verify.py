@@ -67,6 +67,7 @@ _OWN = frozenset(
         "format.json",
         "catalogue.json",
         "journal.json",
+        "redo.bin",
         FILES_JOURNAL,
         SECRETS_JOURNAL,
         "audit.jsonl",
