@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks._apps import APPS
+from weft.cli.memory import settle_memory
 from weft.runs import WORKSPACE_ID, hash_key, open_runtime
 from weft.server import serving
 from weft.settings import Settings
@@ -54,6 +55,7 @@ async def serve(name: str, models: str | None, database: str | None) -> None:
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.add_signal_handler(number, stop.set)
+                settle_memory()
                 await stop.wait()
 
 

@@ -26,6 +26,7 @@ from benchmarks._console_stand_in import APP
 from benchmarks._harness import FLOOR, Figure, Options, Result, UnsoundError, cores
 from benchmarks._process import ServerProcess, python
 from weft.archive import AiohttpTransport, AsyncArchive, ConsoleSource, PullOptions
+from weft.cli.memory import settle_memory
 from weft.client import AsyncConsoleClient
 from weft.clock import SystemClock
 
@@ -43,6 +44,7 @@ Fetch = Callable[[str], Awaitable[object]]
 
 
 async def run(options: Options) -> list[Result]:
+    settle_memory()  # as `weft archive pull` does
     conversations, rounds = options.pick(1500, 300), options.pick(5, 2)
     core, _ = cores()
     found: dict[str, dict[str, list[float]]] = {name: {} for name in NOTES}

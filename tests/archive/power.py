@@ -176,6 +176,8 @@ class PowerDisk:
     def make_folder(self, path: Path) -> None:
         if path == self.root or isinstance(self._find(path), Folder):
             path.mkdir(parents=True, exist_ok=True)
+            if path != self.root:
+                self.sync_folder(path.parent)
             return
         self.make_folder(path.parent)
         self.add_folder(path)

@@ -126,17 +126,20 @@ def one_file_each(root: Path) -> bool:
 
 def test_an_interrupted_call_leaves_the_open_archive_usable(tmp_path: Path) -> None:
     prepare(tmp_path)
+    with open_archive(tmp_path) as archive:
+        archive.save([conversation(2)])
     clean = FailingDisk()
     with open_archive(tmp_path, files=clean) as archive:
         first = clean.steps + 1
-        archive.save([conversation(1, turns=2), conversation(2, turns=2)])
+        # More turns than there will be steps: what is saved below has to be something new each time.
+        archive.save([conversation(1, turns=90), conversation(2, turns=90)])
         last = clean.steps
     assert last - first > 8
     for step in range(first, last + 1):
         disk = FailingDisk(step, killed)
         with open_archive(tmp_path, files=disk) as archive:
             with pytest.raises(KilledError):
-                archive.save([conversation(1, turns=step), conversation(2, turns=step)])
+                archive.save([conversation(1, turns=step + 10), conversation(2, turns=step + 10)])
             archive.save([conversation(1, turns=step + 50)])
             assert len(archive.get("conv-1").messages) == step + 50
             assert archive.verify().findings == []

@@ -106,6 +106,11 @@ def refs_of(conversation: Conversation) -> tuple[FileRef, ...]:
     return tuple(sorted({one.ref for one in iter_attachments(conversation) if one.ref is not None}))
 
 
+def unasked_files(conversation: Conversation) -> int:
+    """How many files were never asked for: no bytes of them are kept, and no reason is noted."""
+    return sum(one.note is None for one in iter_attachments(conversation))
+
+
 def with_notes(conversation: Conversation, notes: Mapping[Place, JsonObject | None]) -> Conversation:
     """The conversation with these notes in the place of what is there; none takes a note away."""
     changed = {

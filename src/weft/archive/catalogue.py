@@ -43,19 +43,21 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     days: list[str]
 
 
-def make_row(manifest: Manifest) -> DayRow:
-    """The row of a day."""
-    activity = sorted((entry.last_activity for entry in manifest.files), key=lambda text: text[:-1])
+def make_row(manifest: Manifest, data: bytes | None = None) -> DayRow:
+    """The row of a day.
+
+    Args:
+        data: The manifest's bytes, if they are at hand.
+    """
+    activity = [entry.last_activity for entry in manifest.files]
     return DayRow(
-        manifest_sha256=digest(dump_manifest(manifest)),
+        manifest_sha256=digest(dump_manifest(manifest) if data is None else data),
         sequence=manifest.sequence,
         totals=manifest.totals,
         apps=manifest.apps,
-        first_activity=activity[0] if activity else "",
-        last_activity=activity[-1] if activity else "",
-        last_logged=max(
-            (entry.logged_at for entry in manifest.files), key=lambda text: text[:-1], default=""
-        ),
+        first_activity=min(activity, key=_without_zone, default=""),
+        last_activity=max(activity, key=_without_zone, default=""),
+        last_logged=max((entry.logged_at for entry in manifest.files), key=_without_zone, default=""),
         packed=all(entry.packed_sha256 is not None for entry in manifest.files),
     )
 
@@ -87,6 +89,10 @@ def load_journal(data: bytes) -> set[Day]:
         BadJsonError: A byte has changed.
     """
     return {_day(path) for path in unseal(data, Journal, "logs/.weft/journal.json").days}
+
+
+def _without_zone(instant: str) -> str:
+    return instant[:-1]
 
 
 def _day(path: str) -> Day:

@@ -8,34 +8,44 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from functools import lru_cache
+from typing import NamedTuple, cast
 
-from weft.archive.instant import parse_instant, render_instant
+from weft.archive.instant import normalize_instant, parse_instant
 from weft.archive.json_text import JsonObject
 from weft.errors import InvalidRequestError
 
-_HEAD = (
-    "conversation_id",
-    "app_id",
-    "name",
-    "status",
-    "from_source",
-    "created_at",
-    "updated_at",
-    "dialogue_count",
+_KNOWN = frozenset(
+    {
+        "conversation_id",
+        "app_id",
+        "name",
+        "status",
+        "from_source",
+        "created_at",
+        "updated_at",
+        "dialogue_count",
+        "organization_id",
+        "messages",
+        "logged_at",
+    }
 )
-_MESSAGE = (
-    "id",
-    "conversation_id",
-    "query",
-    "answer",
-    "created_at",
-    "message_tokens",
-    "answer_tokens",
-    "provider_response_latency",
-    "from_source",
-    "from_end_user_id",
+_KNOWN_BY_ID = _KNOWN | {"id"}
+_MESSAGE = frozenset(
+    {
+        "id",
+        "conversation_id",
+        "query",
+        "answer",
+        "created_at",
+        "message_tokens",
+        "answer_tokens",
+        "provider_response_latency",
+        "from_source",
+        "from_end_user_id",
+    }
 )
+"""Fields that stand first; all others follow them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +91,14 @@ class Conversation:
     @property
     def last_activity(self) -> datetime:
         """The latest of its update and its messages."""
+        return parse_instant(self.last_activity_text, "updated_at")
+
+    @property
+    def last_activity_text(self) -> str:
+        """The same as the file spells it."""
         texts = [self.fields["updated_at"], self.fields["created_at"]]
         texts += [message["created_at"] for message in self.messages]
-        latest = max(cast("list[str]", texts), key=lambda text: text[:-1])
-        return parse_instant(latest, "updated_at")
+        return max(cast("list[str]", texts), key=_without_zone)
 
     @property
     def messages(self) -> Sequence[JsonObject]:
@@ -114,37 +128,13 @@ class Conversation:
                 "a conversation has no conversation_id; give it one", {"conversation_id": "missing"}
             )
         where = f"conversation {id[:60]!r}"
-        raw = _list(record.get("messages"), where)
-        created_at = _created_at(record, raw, where)
-        defaults = {
-            "conversation_id": id,
-            "created_at": created_at,
-            "from_source": _text(record, "from_source", "api", where),
-            "from_end_user_id": record.get("from_end_user_id"),
-        }
-        messages = [_message(message, defaults, f"{where}, message {n}") for n, message in enumerate(raw, 1)]
-        latest = max((cast(str, message["created_at"]) for message in messages), default=created_at)
-        fields: JsonObject = {
-            "conversation_id": id,
-            "app_id": _text(record, "app_id", "", where),
-            "name": _text(record, "name", "", where),
-            "status": _text(record, "status", "normal", where),
-            "from_source": defaults["from_source"],
-            "created_at": created_at,
-            "updated_at": _instant(record.get("updated_at"), latest, f"{where}: updated_at"),
-            "dialogue_count": _count(record, "dialogue_count", len(messages), where),
-        }
-        organization = _optional_text(record, "organization_id", where)
-        known = {*_HEAD, "messages", "logged_at", "organization_id"}
-        if "conversation_id" not in record:
-            known.add("id")
-        if organization is not None:
-            fields["organization_id"] = organization
-        fields.update(_additions(record, known))
-        fields["messages"] = messages
-        if record.get("logged_at") is not None:
-            fields["logged_at"] = render_instant(parse_instant(record["logged_at"], f"{where}: logged_at"))
-        return cls(fields)
+        try:
+            return cls(_fields(id, record, where))
+        except _MisfitError as misfit:
+            raise InvalidRequestError(
+                f"{where}{misfit.place}: {misfit.field} must be {misfit.expected}",
+                {misfit.field: f"must be {misfit.expected}"},
+            ) from None
 
     def within(self, organization_id: str | None) -> Conversation:
         """The same conversation in this organisation; none leaves it where it is."""
@@ -160,78 +150,128 @@ def rating_of(message: Mapping[str, object]) -> str | None:
     """
     one = message.get("feedback")
     many = message.get("feedbacks")
+    if not one and not many:
+        return None
     found = [item for item in (one, *(many if isinstance(many, list) else ())) if isinstance(item, Mapping)]
     found.sort(key=lambda item: item.get("from_source") == "admin")
     return next((str(item["rating"]) for item in found if item.get("rating") in ("like", "dislike")), None)
 
 
-def _message(value: object, defaults: Mapping[str, object], where: str) -> JsonObject:
-    if not isinstance(value, Mapping):
-        raise InvalidRequestError(f"{where} is not an object", {"messages": "not an object"})
-    message = cast("Mapping[str, object]", value)
-    latency = message.get("provider_response_latency")
-    if latency is not None and (isinstance(latency, bool) or not isinstance(latency, int | float)):
-        raise _wrong(where, "provider_response_latency", "a number of seconds")
+def _without_zone(instant: str) -> str:
+    """Sorts rightly also where one instant has decimals and the other none."""
+    return instant[:-1]
+
+
+class _MisfitError(Exception):
+    """A field is not what it has to be."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        self.field = field
+        self.expected = expected
+        self.place = ""
+        super().__init__(field)
+
+
+def _fields(id: str, record: Mapping[str, object], where: str) -> JsonObject:
+    raw = record.get("messages", ())
+    if raw is None:
+        raw = ()
+    if not isinstance(raw, list | tuple):
+        raise _MisfitError("messages", "a list")
+    created_at = record.get("created_at")
+    if created_at is None and raw and isinstance(raw[0], Mapping):
+        created_at = raw[0].get("created_at")
+    begun = normalize_instant(created_at, f"{where}: created_at")
+    source = _text(record, "from_source", "api")
+    defaults = _Defaults(id, begun, source, record.get("from_end_user_id"))
+    messages = [_message(message, defaults, where, number) for number, message in enumerate(raw, 1)]
+    updated_at = record.get("updated_at")
+    if updated_at is None:
+        latest = max((cast(str, message["created_at"]) for message in messages), default=begun)
+    else:
+        latest = normalize_instant(updated_at, f"{where}: updated_at")
     fields: JsonObject = {
-        "id": _text(message, "id", "", where),
-        "conversation_id": defaults["conversation_id"],
-        "query": _text(message, "query", "", where),
-        "answer": _text(message, "answer", "", where),
-        "created_at": _instant(message.get("created_at"), cast(str, defaults["created_at"]), where),
-        "message_tokens": _count(message, "message_tokens", 0, where),
-        "answer_tokens": _count(message, "answer_tokens", 0, where),
-        "provider_response_latency": latency or 0.0,
-        "from_source": _text(message, "from_source", cast(str, defaults["from_source"]), where),
-        "from_end_user_id": message.get("from_end_user_id", defaults["from_end_user_id"]),
+        "conversation_id": id,
+        "app_id": _text(record, "app_id", ""),
+        "name": _text(record, "name", ""),
+        "status": _text(record, "status", "normal"),
+        "from_source": source,
+        "created_at": begun,
+        "updated_at": latest,
+        "dialogue_count": _count(record, "dialogue_count", len(messages)),
     }
-    fields.update(_additions(message, set(_MESSAGE)))
+    if record.get("organization_id") is not None:
+        fields["organization_id"] = _text(record, "organization_id", "")
+    known = _KNOWN if "conversation_id" in record else _KNOWN_BY_ID
+    for field in sorted(record.keys() - known):
+        fields[field] = record[field]
+    fields["messages"] = messages
+    if record.get("logged_at") is not None:
+        fields["logged_at"] = normalize_instant(record["logged_at"], f"{where}: logged_at")
     return fields
 
 
-def _created_at(record: Mapping[str, object], messages: Sequence[object], where: str) -> str:
-    value = record.get("created_at")
-    if value is None and messages and isinstance(messages[0], Mapping):
-        value = messages[0].get("created_at")
-    return render_instant(parse_instant(value, f"{where}: created_at"))
+class _Defaults(NamedTuple):
+    """What a message has from its conversation unless it says otherwise."""
+
+    conversation_id: str
+    created_at: str
+    from_source: str
+    from_end_user_id: object
 
 
-def _additions(record: Mapping[str, object], known: set[str]) -> JsonObject:
-    return {key: record[key] for key in sorted(record) if key not in known}
+def _message(value: object, defaults: _Defaults, where: str, number: int) -> JsonObject:
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(
+            f"{where}, message {number} is not an object", {"messages": "not an object"}
+        )
+    message = cast("Mapping[str, object]", value)
+    try:
+        created_at = message.get("created_at")
+        latency = message.get("provider_response_latency")
+        if latency is not None and (isinstance(latency, bool) or not isinstance(latency, int | float)):
+            raise _MisfitError("provider_response_latency", "a number of seconds")
+        fields: JsonObject = {
+            "id": _text(message, "id", ""),
+            "conversation_id": defaults.conversation_id,
+            "query": _text(message, "query", ""),
+            "answer": _text(message, "answer", ""),
+            "created_at": defaults.created_at
+            if created_at is None
+            else normalize_instant(created_at, f"{where}, message {number}"),
+            "message_tokens": _count(message, "message_tokens", 0),
+            "answer_tokens": _count(message, "answer_tokens", 0),
+            "provider_response_latency": latency or 0.0,
+            "from_source": _text(message, "from_source", defaults.from_source),
+            "from_end_user_id": message.get("from_end_user_id", defaults.from_end_user_id),
+        }
+    except _MisfitError as misfit:
+        misfit.place = f", message {number}"
+        raise
+    for field in _others(tuple(message)):
+        fields[field] = message[field]
+    return fields
 
 
-def _instant(value: object, default: str, field: str) -> str:
-    return default if value is None else render_instant(parse_instant(value, field))
+@lru_cache(maxsize=256)
+def _others(names: tuple[str, ...]) -> list[str]:
+    """Those of a message's fields that follow by name."""
+    return sorted(set(names) - _MESSAGE)
 
 
-def _text(record: Mapping[str, object], field: str, default: str, where: str) -> str:
+def _text(record: Mapping[str, object], field: str, default: str) -> str:
     value = record.get(field)
+    if isinstance(value, str):
+        return value
     if value is None:
         return default
-    if not isinstance(value, str):
-        raise _wrong(where, field, "text")
-    return value
+    raise _MisfitError(field, "text")
 
 
-def _optional_text(record: Mapping[str, object], field: str, where: str) -> str | None:
-    return _text(record, field, "", where) if record.get(field) is not None else None
-
-
-def _count(record: Mapping[str, object], field: str, default: int, where: str) -> int:
+def _count(record: Mapping[str, object], field: str, default: int) -> int:
     value = record.get(field)
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(where, field, "a whole number, 0 or more")
+        raise _MisfitError(field, "a whole number, 0 or more")
     return value
-
-
-def _list(value: object, where: str) -> list[object]:
-    if value is None:
-        return []
-    if not isinstance(value, list | tuple):
-        raise _wrong(where, "messages", "a list")
-    return list(value)
-
-
-def _wrong(where: str, field: str, expected: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{where}: {field} must be {expected}", {field: f"must be {expected}"})

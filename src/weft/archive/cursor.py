@@ -33,6 +33,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     position: str = ""
     failed: list[FailedItem] = msgspec.field(default_factory=list)
     updated_at: str = ""
+    files: bool = False
+    """Whether attached files were wanted of everything before `position`."""
 
 
 class Cursors:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from weft.errors import InvalidRequestError
 
-STAMP = "%Y%m%dT%H%M%S%fZ"
-"""How an instant stands in a file's name: to the microsecond, so that a later file has a later name."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+_PUNCTUATION = str.maketrans("", "", "-:.")
+_FIRST_YEAR = 1970
+_LAST_YEAR = 9998
 
 
 def parse_instant(value: object, field: str) -> datetime:
@@ -19,7 +18,7 @@ def parse_instant(value: object, field: str) -> datetime:
         InvalidRequestError: It is none of these, or lies outside of the years 1970 to 9998.
     """
     found = _read(value)
-    if found is None or not _EARLIEST <= found < _LATEST:
+    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise InvalidRequestError(
             f"{field}: {str(value)[:60]!r} is not an instant; give ISO 8601 such as 2025-10-15T10:30:00Z, "
             "or seconds since 1970",
@@ -35,19 +34,35 @@ def _read(value: object) -> datetime | None:
         elif isinstance(value, str):
             found = datetime.fromisoformat(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            found = _EARLIEST + timedelta(seconds=value)
+            return datetime.fromtimestamp(value, UTC)
         else:
             return None
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+        if found.tzinfo is None:
+            return found.replace(tzinfo=UTC)
+        return found if found.tzinfo is UTC else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
         return None
 
 
 def render_instant(value: datetime) -> str:
     """``2025-10-15T10:30:00Z``, with six decimals where there are any."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    found = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return found.isoformat().removesuffix("+00:00") + "Z"
+
+
+def normalize_instant(value: object, field: str) -> str:
+    """What `parse_instant` takes, as the archive spells it.
+
+    Raises:
+        InvalidRequestError: It is no instant.
+    """
+    return render_instant(parse_instant(value, field))
 
 
 def stamp(value: datetime) -> str:
-    """The instant as it stands in a file's name, ``20251015T103000000000Z``."""
-    return value.astimezone(UTC).strftime(STAMP)
+    """The instant as it stands in a file's name, ``20251015T103000000000Z``.
+
+    It is given to the microsecond, so that a later file has a later name.
+    """
+    text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return f"{text.translate(_PUNCTUATION)}Z"

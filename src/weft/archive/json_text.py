@@ -17,6 +17,11 @@ JsonObject = dict[str, object]
 _DETERMINISTIC = msgspec.json.Encoder(order="deterministic")
 _PLAIN = msgspec.json.Encoder()
 _CHECKSUM = b',"checksum":"'
+_PIECE = 2047
+"""Bytes up to which hashlib keeps the interpreter's lock. Beside a busy event loop it takes a thread many
+times longer to get it back than to hash a conversation."""
+_LONG = 128 * 1024
+"""Beyond this it is worth it to let others run meanwhile."""
 _TAIL = len(_CHECKSUM) + 64 + len(b'"}\n')
 
 
@@ -55,7 +60,12 @@ def decode(data: bytes | bytearray | memoryview | str, shape: type[T], what: str
 
 def digest(data: bytes) -> str:
     """SHA-256 in lower-case hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+    if len(data) > _LONG:
+        return hashlib.sha256(data).hexdigest()
+    made = hashlib.sha256()
+    for start in range(0, len(data), _PIECE):
+        made.update(data[start : start + _PIECE])
+    return made.hexdigest()
 
 
 def content_digest(value: Mapping[str, object]) -> str:

@@ -6,15 +6,16 @@ sees a state that was complete at some moment.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
 from msgspec.structs import replace
 
-from weft.archive.attachment import FileRef, refs_of
+from weft.archive.attachment import FileRef, refs_of, unasked_files
 from weft.archive.conversation import Conversation, rating_of
-from weft.archive.instant import parse_instant, render_instant
+from weft.archive.instant import parse_instant
 from weft.archive.json_text import (
     BadJsonError,
     JsonObject,
@@ -66,6 +67,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dislikes: int = 0
     files: tuple[FileRef, ...] = ()
     """Attached files whose bytes are kept, each once; see `weft.archive.file_shelf`."""
+    unasked: int = 0
+    """Attached files that were never asked for, as the archive kept none at that time."""
 
     @property
     def stored_size(self) -> int:
@@ -102,16 +105,16 @@ class Rollup(msgspec.Struct, kw_only=True, omit_defaults=True):
     likes: int = 0
     dislikes: int = 0
 
-    def add(self, entry: Entry) -> None:
-        """Count a file."""
-        self.files += 1
-        self.size_bytes += entry.size
-        self.stored_bytes += entry.stored_size
-        self.messages += entry.messages
-        self.message_tokens += entry.message_tokens
-        self.answer_tokens += entry.answer_tokens
-        self.likes += entry.likes
-        self.dislikes += entry.dislikes
+    def add(self, entry: Entry, times: int = 1) -> None:
+        """Count a file; -1 times, take it out again."""
+        self.files += times
+        self.size_bytes += times * entry.size
+        self.stored_bytes += times * entry.stored_size
+        self.messages += times * entry.messages
+        self.message_tokens += times * entry.message_tokens
+        self.answer_tokens += times * entry.answer_tokens
+        self.likes += times * entry.likes
+        self.dislikes += times * entry.dislikes
 
     def merge(self, other: Rollup) -> None:
         """Add the sums of others."""
@@ -148,7 +151,7 @@ def make_manifest(
     """A manifest with its sums."""
     totals = Rollup()
     apps: dict[str, Rollup] = {}
-    files = sorted(entries, key=lambda entry: entry.order)
+    files = sorted(entries, key=_order)
     for entry in files:
         totals.add(entry)
         apps.setdefault(entry.app_id, Rollup()).add(entry)
@@ -162,6 +165,46 @@ def make_manifest(
         removing=list(removing),
         files=files,
     )
+
+
+def revise_manifest(
+    before: Manifest,
+    gone: Iterable[Entry],
+    come: Iterable[Entry],
+    sequence: int,
+    removing: Sequence[str] = (),
+) -> Manifest:
+    """The manifest after a change, at a cost that grows with the change.
+
+    Args:
+        gone: Rows that are there and shall not be.
+        come: Rows that are to be there; no row has the id of another.
+    """
+    totals = replace(before.totals)
+    apps = {app: replace(sums) for app, sums in before.apps.items()}
+    files = list(before.files)
+    for entry in gone:
+        totals.add(entry, -1)
+        apps[entry.app_id].add(entry, -1)
+        del files[bisect_left(files, entry.order, key=_order)]
+    for entry in come:
+        totals.add(entry)
+        apps.setdefault(entry.app_id, Rollup()).add(entry)
+        insort(files, entry, key=_order)
+    return Manifest(
+        kind=before.kind,
+        organization_id=before.organization_id,
+        day=before.day,
+        sequence=sequence,
+        totals=totals,
+        apps={app: sums for app, sums in sorted(apps.items()) if sums.files},
+        removing=list(removing),
+        files=files,
+    )
+
+
+def _order(entry: Entry) -> tuple[str, str]:
+    return entry.order
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
@@ -201,7 +244,7 @@ def describe_conversation(
         from_source=conversation.from_source,
         end_user_id=_first_user(conversation),
         created_at=cast(str, fields["created_at"]),
-        last_activity=render_instant(conversation.last_activity),
+        last_activity=conversation.last_activity_text,
         logged_at=logged_at,
         source_version=source_version,
         messages=len(messages),
@@ -210,6 +253,7 @@ def describe_conversation(
         likes=ratings.count("like"),
         dislikes=ratings.count("dislike"),
         files=refs_of(conversation),
+        unasked=unasked_files(conversation),
     )
     return entry, data
 

@@ -48,7 +48,10 @@ LONGEST_WAIT = 900.0
 LONGEST_PAUSE = 60.0
 """Seconds, where it does not say."""
 STORED_AT_ONCE = 100
-"""Conversations that are stored together; so many are held in memory, and those that are being loaded."""
+"""Conversations that are stored together."""
+HELD = 2 * STORED_AT_ONCE
+"""Those that are in memory, besides those that are being loaded: the disk is never waited for while one batch
+is being stored and the next is complete."""
 SHORTEST_PAUSE = 1.0
 STALE_PAGES = 3
 """Pages in a row that bring neither a new item nor a new cursor; then the source goes round in circles."""
@@ -247,7 +250,9 @@ class _Puller:
             cursor = self._cursors.get(self._source.name, app.id)
         except ArchiveError as error:
             raise _TargetError(error) from error
-        return replace(cursor, position="") if self.options.restart else cursor
+        # What was pulled while no files were kept has to be met again, once; versions save the rest.
+        behind = self.fetcher is not None and not cursor.files
+        return replace(cursor, position="") if self.options.restart or behind else cursor
 
     def put_cursor(self, cursor: Cursor) -> None:
         """Make it durable where the app stands."""
@@ -255,7 +260,8 @@ class _Puller:
             return
         try:
             with self._vault.mutex:
-                self._cursors.put(replace(cursor, updated_at=render_instant(self._clock.now())))
+                now = render_instant(self._clock.now())
+                self._cursors.put(replace(cursor, updated_at=now, files=self.fetcher is not None))
         except ArchiveError as error:
             raise _TargetError(error) from error
 
@@ -276,6 +282,8 @@ class _Puller:
             raise _TargetError(error) from error
         if day is None or entry is None or entry.source_version != item.version:
             return None
+        if entry.unasked and self.fetcher is not None and (self.query is None or self.query.matches(entry)):
+            return None  # it came while no files were kept
         return f"{day.path}/{entry.file}", entry
 
     def is_wanted(self, loaded: Loaded) -> bool:
@@ -432,7 +440,7 @@ class _AppPull:
                 await close()
 
     def _pipeline(self) -> Pipeline[_Page, SourceItem, Loaded | FailedItem | None]:
-        most = STORED_AT_ONCE + self._puller.options.concurrency
+        most = HELD + self._puller.options.concurrency
         return Pipeline(self, most=most, batch=STORED_AT_ONCE)
 
     def _check_progress(self, page: SourcePage) -> None:

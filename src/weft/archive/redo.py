@@ -1,9 +1,9 @@
 """The file that makes changes durable before they are made: one append for as many files as there are.
 
-``logs/.weft/redo.bin`` holds, one after the other, records of everything that was done to the day folders since
-they were last synced, with the bytes of the files, and for each day the manifest that it began with. Once a
-record is on the disk its change is; the folders themselves are brought to the disk later, all at once, and
-then the file goes. After a crash the records are done again, from those manifests on.
+``logs/.weft/redo.bin`` holds, one after the other, records of everything that was done to the day folders
+since they were last synced, with the bytes of the files, and for each day the manifest that it began with.
+Once a record is on the disk its change is; the folders themselves are brought to the disk later, all at once,
+and then the file goes. After a crash the records are done again, from those manifests on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files of an archive: reading them, and changing them so that a kill at any step loses nothing.
+"""Changing the files of an archive so that neither a kill nor a loss of power at any step loses anything.
 
 A change goes like this; every arrow may be the last thing that the process does, or the machine::
 
@@ -10,20 +10,18 @@ Whoever reads meanwhile sees each day before or after its manifest was replaced.
 opened after a crash, the redo records are done again on top of the manifests that they began with, and what
 lies about in the days of the journal is put in order by `recover`: whole new files are adopted, temporary
 and superseded ones removed.
-
-This module knows files, rows and bytes. What a conversation is, it leaves to `manifest`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from weft.archive.catalogue import (
-    DayRow,
     dump_catalogue,
     dump_journal,
     load_catalogue,
@@ -37,9 +35,9 @@ from weft.archive.errors import (
     from_os_error,
 )
 from weft.archive.file_shelf import FileKey, FileShelf, Incoming
-from weft.archive.file_system import FileSystem, LocalFileSystem, iter_files, write_durably
+from weft.archive.file_system import FileSystem, write_durably
 from weft.archive.instant import render_instant
-from weft.archive.json_text import BadJsonError, JsonObject, digest, seal, unseal
+from weft.archive.json_text import BadJsonError, JsonObject, seal, unseal
 from weft.archive.lock import WriterLock
 from weft.archive.manifest import (
     FORMAT,
@@ -49,18 +47,17 @@ from weft.archive.manifest import (
     load_manifest,
     make_manifest,
     numbered,
+    revise_manifest,
 )
-from weft.archive.packing import FOLDER as DICTIONARIES
-from weft.archive.packing import Packer
-from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, TEMPORARY, Day, Kind, parse_day
-from weft.archive.recovery import describe_file, is_whole, reconcile
+from weft.archive.place import INNER, KINDS, LOGS, MANIFEST, TEMPORARY, Day, parse_day
+from weft.archive.recovery import is_whole, reconcile
 from weft.archive.redo import DayRecord, Redo
 from weft.archive.secret_book import Owner, SecretShelf
 from weft.archive.unsynced import Unsynced
+from weft.archive.vault_reader import VaultReader
 from weft.clock import Clock
 from weft.errors import ArchiveError
 
-CACHED_MANIFESTS = 64
 CHANGES_UNTIL_CHECKPOINT = 256
 """Changed days after which there is a checkpoint even if nobody asks."""
 BYTES_UNTIL_CHECKPOINT = 32 * 1024 * 1024
@@ -79,7 +76,7 @@ class DayChange:
     """Ids whose files are to be deleted."""
 
 
-class Vault:
+class Vault(VaultReader):
     """The files of one archive.
 
     Args:
@@ -90,31 +87,19 @@ class Vault:
     def __init__(
         self, root: Path, *, clock: Clock, files: FileSystem | None = None, read_only: bool = False
     ) -> None:
-        self.root = root
-        self.files: FileSystem = files or LocalFileSystem()
-        self.clock = clock
-        self.read_only = read_only
-        self.inner = root / INNER
-        self.packer = Packer(self.inner / DICTIONARIES, self.files)
+        super().__init__(root, clock=clock, files=files, read_only=read_only)
         self.shelf = FileShelf(self)
         """The bytes of attached files."""
         self.secrets = SecretShelf(self)
         """What was masked and can be revealed."""
         self._lock = WriterLock(self.inner / "lock")
-        self._rows: dict[Day, DayRow] = {}
-        self._dirty: set[Day] = set()
         self._redo = Redo(self.files, self.inner)
         self._unsynced = Unsynced(self.files, root)
         self._based: set[Day] = set()
         """Days with a redo record, so that their manifest need not be synced."""
-        self._behind = 0
-        self._manifests: dict[Day, Manifest] = {}
-        self._ids: dict[tuple[Kind, str], dict[str, Day]] = {}
-        self._indexed: dict[Day, str] = {}
         self._suspect: set[Day] = set()
-        self._entries: dict[Day, tuple[Manifest, dict[str, Entry]]] = {}
-        self.mutex = threading.RLock()
-        """Several threads may use one vault; one at a time changes it or its memory."""
+        """Days in which a change has failed half-way."""
+        self._behind = 0
 
     # Opening and closing
 
@@ -247,197 +232,6 @@ class Vault:
             elif name.startswith(TEMPORARY):
                 self.files.remove(folder / name)
 
-    def _read_inner(self, name: str) -> bytes:
-        return self.files.read(self.inner / name)
-
-    # Reading
-
-    def rows(self) -> dict[Day, DayRow]:
-        """What each day holds, as it is now, without opening a conversation."""
-        if not self.read_only:
-            with self.mutex:
-                return dict(self._rows)
-        # The journal first: a day that is taken out of it afterwards is in the catalogue that is read then.
-        try:
-            dirty = self.journal()
-            rows = load_catalogue(self._read_inner("catalogue.json"))
-        except (FileNotFoundError, BadJsonError):
-            rows, dirty = {}, set(self._walk())
-        for day in dirty:
-            manifest = self.find_manifest(day)
-            if manifest is None or not manifest.files:
-                rows.pop(day, None)
-            else:
-                rows[day] = make_row(manifest)
-        return rows
-
-    def dirty(self) -> set[Day]:
-        """Days whose folder another writer may be changing at this moment."""
-        return self.journal() if self.read_only else set()
-
-    def journal(self) -> set[Day]:
-        """Days that were changed since the catalogue was written."""
-        if not self.read_only:
-            return set(self._dirty)
-        try:
-            return load_journal(self._read_inner("journal.json"))
-        except (FileNotFoundError, BadJsonError):
-            return set()
-
-    def days(self, kind: Kind, organization: str | None = None) -> list[Day]:
-        """Day folders in order of organisation and date.
-
-        Args:
-            organization: Name on disk; none gives all, empty those without an organisation.
-        """
-        return sorted(
-            day
-            for day in self.rows()
-            if day.kind == kind and (organization is None or day.organization == organization)
-        )
-
-    def find_manifest(self, day: Day) -> Manifest | None:
-        """The manifest of a day, or none where there is no such folder.
-
-        Raises:
-            DamagedFileError: It cannot be trusted.
-        """
-        known = self._manifests.get(day)
-        if known is not None:
-            return known
-        manifest = self.read_manifest(day)
-        if manifest is not None and not self.read_only:
-            self._remember(day, manifest)
-        return manifest
-
-    def read_manifest(self, day: Day) -> Manifest | None:
-        """The manifest of a day as it lies on the disk, or none where there is no such folder.
-
-        Raises:
-            DamagedFileError: It cannot be trusted.
-        """
-        try:
-            data = self.files.read(self.root / day.path / MANIFEST)
-            return load_manifest(data, day)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except BadJsonError as error:
-            raise DamagedFileError(f"{day.path}/{MANIFEST}", str(error)) from error
-        except OSError as error:
-            raise from_os_error(error, f"reading {day.path}/{MANIFEST}") from error
-
-    def find_entry(self, day: Day, id: str) -> Entry | None:
-        """The row of this id in a day folder, or none.
-
-        Raises:
-            DamagedFileError: The manifest cannot be trusted.
-        """
-        manifest = self.find_manifest(day)
-        if manifest is None:
-            return None
-        known = self._entries.get(day)
-        if known is None or known[0] is not manifest:
-            known = (manifest, manifest.by_id())
-            with self.mutex:
-                if len(self._entries) >= CACHED_MANIFESTS:
-                    self._entries.clear()
-                self._entries[day] = known
-        return known[1].get(id)
-
-    def read_stored(self, day: Day, entry: Entry) -> bytes:
-        """The bytes of a file as they lie on the disk, checked against its row.
-
-        Raises:
-            DamagedFileError: They are not what was written, or not there.
-        """
-        path = f"{day.path}/{entry.file}"
-        try:
-            data = self.files.read(self.root / path)
-        except FileNotFoundError as error:
-            raise DamagedFileError(path, "it is absent") from error
-        except OSError as error:
-            raise from_os_error(error, f"reading {path}") from error
-        if digest(data) != entry.stored_sha256:
-            raise DamagedFileError(path, "its content is not what was written")
-        return data
-
-    def read(self, day: Day, entry: Entry) -> bytes:
-        """The JSON of a file, unpacked and checked.
-
-        A file that somebody replaced since its row was read is read in its present version.
-
-        Raises:
-            DamagedFileError: It is not what was written, or not there.
-        """
-        try:
-            return self._read_checked(day, entry)
-        except DamagedFileError:
-            manifest = self.find_manifest(day)
-            present = None if manifest is None else manifest.by_id().get(entry.id)
-            if present is not None and present != entry:
-                return self._read_checked(day, present)
-            newer = self._read_newer_run(day, entry)
-            if newer is None:
-                raise
-            return newer
-
-    def _read_newer_run(self, day: Day, entry: Entry) -> bytes | None:
-        """A run's file that was replaced under its own name a moment ago, before its row was."""
-        if day.kind != "runs" or day not in self.journal():
-            return None
-        found = describe_file(self, day, entry.file)
-        if found is None or found[0].id != entry.id or found[0].logged_at[:-1] <= entry.logged_at[:-1]:
-            return None
-        return found[1]
-
-    def _read_checked(self, day: Day, entry: Entry) -> bytes:
-        data = self.read_stored(day, entry)
-        if entry.packed_sha256 is None:
-            return data
-        path = f"{day.path}/{entry.file}"
-        plain = self.packer.unpack(data, path)
-        if digest(plain) != entry.sha256:
-            raise DamagedFileError(path, "what it unpacks to is not what was written")
-        return plain
-
-    def locate(self, kind: Kind, organization: str, id: str) -> Day | None:
-        """The day that holds this id, or none."""
-        with self.mutex:
-            if self.read_only or (kind, organization) not in self._ids:
-                self._learn(kind, organization)
-            day = self._ids[kind, organization].get(id)
-        if day is None or not self.read_only:
-            return day
-        manifest = self.find_manifest(day)
-        return day if manifest is not None and id in manifest.by_id() else None
-
-    def _learn(self, kind: Kind, organization: str) -> None:
-        """Read the manifests that have changed since they were last read for their ids."""
-        found = self._ids.setdefault((kind, organization), {})
-        for day, row in self.rows().items():
-            if (day.kind, day.organization) != (kind, organization):
-                continue
-            if self._indexed.get(day) != row.manifest_sha256:
-                manifest = self.find_manifest(day)
-                if manifest is not None:
-                    found.update((entry.id, day) for entry in manifest.files)
-                self._indexed[day] = row.manifest_sha256
-
-    def _walk(self) -> Iterator[Day]:
-        for kind in KINDS:
-            folders = {path.parent for path in iter_files(self.files, self.root / LOGS / kind)}
-            for folder in sorted(folders):
-                day = parse_day(folder.relative_to(self.root).as_posix())
-                if day is not None:
-                    yield day
-
-    def _remember(self, day: Day, manifest: Manifest) -> None:
-        with self.mutex:
-            self._manifests.pop(day, None)
-            self._manifests[day] = manifest
-            if len(self._manifests) > CACHED_MANIFESTS:
-                del self._manifests[next(iter(self._manifests))]
-
     # Changing
 
     def apply(
@@ -477,8 +271,9 @@ class Vault:
                 self.secrets.remove(_owners_removed(changes))
             except OSError as error:
                 raise from_os_error(error, "writing what was masked") from error
-            self._record(changes)
-            self._carry_out(changes)
+            if changes:
+                self._record(changes)
+                self._carry_out(changes)
             for day in sorted(changes):
                 self.shelf.note(day.organization, replaced[day], [row for row, _ in changes[day].writes])
             try:
@@ -621,7 +416,7 @@ class Vault:
         """
         self.check_writable()
         self.checkpoint()
-        self._mark([day])
+        self._mark([day], durably=True)
         try:
             self.files.remove(self.root / day.path / MANIFEST)
             self.recover(day)
@@ -631,13 +426,21 @@ class Vault:
         self.checkpoint()
         return [f"{day.path}/{entry.file}" for entry in manifest.files] if manifest else []
 
-    def _mark(self, days: Iterable[Day]) -> None:
+    def _mark(self, days: Iterable[Day], *, durably: bool = False) -> None:
+        """Name days in the journal, for readers and for whoever puts them in order after a kill.
+
+        Args:
+            durably: Also after a loss of power, as nothing else would name them.
+        """
         new = set(days) - self._dirty
         if not new:
             return
-        path = self.inner / "journal.json"
+        path, data = self.inner / "journal.json", dump_journal(self._dirty | new)
         try:
-            self._replace(path, dump_journal(self._dirty | new))
+            if durably:
+                write_durably(self.files, path, data)
+            else:
+                self._replace(path, data)
         except OSError as error:
             raise from_os_error(error, f"writing {INNER}/journal.json") from error
         self._dirty |= new
@@ -647,34 +450,33 @@ class Vault:
     ) -> None:
         """Do a change; files that are there whole are not written again."""
         folder = self.root / day.path
-        entries = before.by_id() if before is not None else {}
-        sequence = before.sequence if before is not None else 0
-        removed = [entries.pop(id).file for id in change.removals if id in entries]
-        for row in change.rows:
-            if row.id in entries:
-                entries[row.id] = row
-        superseded = []
-        for entry, _ in change.writes:
-            old = entries.get(entry.id)
-            if old is not None and old.file != entry.file:
-                superseded.append(old.file)
-            sequence += 1
-            entries[entry.id] = numbered(entry, sequence)
         if before is None:
             self.files.add_folder(folder)
             self._unsynced.note_new_folder(folder)
-        self._unsynced.folders.add(folder)
+            before = make_manifest(day, (), 0)
+        known = self._by_id(day, before)
+        gone = {id: known[id] for id in change.removals if id in known}
+        removed = [entry.file for entry in gone.values()]
+        come = {row.id: row for row in change.rows if row.id in known and row.id not in gone}
+        superseded, sequence = [], before.sequence
+        for entry, _ in change.writes:
+            old = known.get(entry.id)
+            if old is not None and entry.id not in gone and old.file != entry.file:
+                superseded.append(old.file)
+            sequence += 1
+            come[entry.id] = numbered(entry, sequence)
+        gone |= {id: known[id] for id in come if id in known}
         self._write_files(folder, change.writes, there)
-        after = make_manifest(day, entries.values(), sequence, removed)
-        self._put_manifest(day, after)
+        after = revise_manifest(before, gone.values(), come.values(), sequence, removed)
+        data = self._put_manifest(day, after)
         self._remove_files(folder, [*superseded, *removed])
-        if not entries:
+        if not after.files:
             self._drop(day)
             return
         if removed:
-            after = make_manifest(day, entries.values(), sequence)
-            self._put_manifest(day, after)
-        self._settle(day, after)
+            after = replace(after, removing=[])
+            data = self._put_manifest(day, after)
+        self._settle(day, after, data)
 
     def _note_ids(self, day: Day, change: DayChange) -> None:
         index = self._ids.get((day.kind, day.organization))
@@ -701,11 +503,13 @@ class Vault:
         if names:
             self._unsynced.folders.add(folder)
 
-    def _put_manifest(self, day: Day, manifest: Manifest) -> None:
+    def _put_manifest(self, day: Day, manifest: Manifest) -> bytes:
         path = self.root / day.path / MANIFEST
-        self._replace(path, dump_manifest(manifest))
+        data = dump_manifest(manifest)
+        self._replace(path, data)
         self._unsynced.contents.add(path)
         self._unsynced.folders.add(path.parent)
+        return data
 
     def _replace(self, path: Path, data: bytes) -> None:
         """Replace a file; when the power goes it may be anything."""
@@ -713,9 +517,9 @@ class Vault:
         self.files.create(temporary, data)
         self.files.rename(temporary, path)
 
-    def _settle(self, day: Day, manifest: Manifest) -> None:
+    def _settle(self, day: Day, manifest: Manifest, data: bytes | None = None) -> None:
         self._remember(day, manifest)
-        self._rows[day] = make_row(manifest)
+        self._rows[day] = make_row(manifest, data)
 
     def _drop(self, day: Day) -> None:
         folder = self.root / day.path

@@ -11,6 +11,7 @@ from pathlib import Path
 from weft.cli.app_file import accept_app_files
 from weft.cli.data_folder import make_data_folder
 from weft.cli.log import start_logging
+from weft.cli.memory import settle_memory
 from weft.cli.model_answer import ModelAnswer, model_warnings, who_answers
 from weft.cli.ready_file import remove_ready_file, write_ready_file
 from weft.cli.screen import Screen
@@ -76,6 +77,7 @@ async def _host(settings: Settings, paths: dict[str, Path], ready_file: Path | N
                     if ready_file is not None:
                         write_ready_file(ready_file, ready_content(runtime, server, hosted))
                     _announce(screen, runtime, server, hosted)
+                    settle_memory()
                     await stop.wait()
                     _say_stopping(screen, runtime)
     screen.line("Stopped.")

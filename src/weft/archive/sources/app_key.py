@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from weft import wire
-from weft.archive.json_text import content_digest
+from weft.archive.json_text import JsonObject, content_digest
 from weft.archive.run_record import RunRecord
 from weft.archive.source import Loaded, SourceApp, SourceItem, SourcePage
 from weft.archive.sources.held import HeldRows
@@ -92,7 +92,7 @@ class AppKeySource:
         self._with_runs = with_runs
         self._is_guarded = is_guarded
         self._pace = Pace(clock, concurrency, requests_per_second)
-        self._held: HeldRows[wire.Conversation] = HeldRows()
+        self._held: HeldRows[JsonObject] = HeldRows()
         self._logged: HeldRows[wire.WorkflowLog] = HeldRows()
 
     def __repr__(self) -> str:
@@ -143,7 +143,7 @@ class AppKeySource:
         user = item.data["user"]
         row = self._held.find(app.id, item.id)
         if row is None:
-            row = await self._find(user, item.id)
+            row = (await self._find(user, item.id)).to_dict()
         messages: dict[str, wire.Message] = {}
         first_id: str | None = None
         while True:
@@ -234,15 +234,12 @@ class AppKeySource:
         self, user: str, rated: Mapping[str, str], cursor: str
     ) -> AsyncIterator[SourcePage]:
         async for rows in self._rows(user):
-            self._held.put(self._app_id, ((one.id, one) for one in rows))
+            told = [(one.id, one.to_dict()) for one in rows]
+            self._held.put(self._app_id, told)
+            # The list does not tell of opinions, and they do not change `updated_at`.
             items = [
-                SourceItem(
-                    id=one.id,
-                    # The list does not tell of opinions, and they do not change `updated_at`.
-                    version=version_of(one) + rated.get(one.id, ""),
-                    data={"user": user},
-                )
-                for one in rows
+                SourceItem(id=id, version=version_of(row) + rated.get(id, ""), data={"user": user})
+                for id, row in told
             ]
             yield SourcePage(items, cursor)
 

@@ -96,7 +96,7 @@ class ConsoleSource:
         self._full_days = full_days
         self._page_size = page_size
         self._modes: dict[str, str] = {}
-        self._held: HeldRows[Row] = HeldRows()
+        self._held: HeldRows[JsonObject] = HeldRows()
 
     def __repr__(self) -> str:
         return f"ConsoleSource({self._client.base_url!r})"
@@ -140,8 +140,10 @@ class ConsoleSource:
             if run is None:
                 raise NotFoundError(f"there is no run {item.id!r}", kind="run", id=item.id)
             return Loaded(None, [run])
-        row = self._held.find(app.id, item.id) or await self._find(app, item)
-        if isinstance(row, wire.console.CompletionConversation):
+        row = self._held.find(app.id, item.id)
+        if row is None:
+            row = (await self._find(app, item)).to_dict()
+        if item.data.get("kind") == "completion":
             return Loaded(_completion(app.id, row))
         messages = await self._messages(app.id, item.id)
         found = conversation_of(app.id, row, messages)
@@ -193,14 +195,15 @@ class ConsoleSource:
                 yield Stretch(rows, [_changed(row) for row in rows], after)
 
         async for rows, known in iter_newest_first(frontier, read):
-            self._held.put(app.id, ((row.id, row) for row in rows))
+            told = [(row.id, row.to_dict()) for row in rows]
+            self._held.put(app.id, told)
             items = [
                 SourceItem(
-                    id=row.id,
+                    id=id,
                     version=version_of(row),
-                    data={"kind": kind, "created_at": str(row.created_at or 0)},
+                    data={"kind": kind, "created_at": str(row.get("created_at") or 0)},
                 )
-                for row in rows
+                for id, row in told
             ]
             yield SourcePage(items, known.dump())
 
@@ -313,12 +316,13 @@ def _changed(row: Row) -> int | None:
     return row.updated_at if row.updated_at is not None else row.created_at
 
 
-def _completion(app_id: str, row: wire.console.CompletionConversation) -> Conversation:
+def _completion(app_id: str, row: JsonObject) -> Conversation:
     """A conversation of one message, which its row holds."""
-    told = message_fields(row.message or {})
-    told.setdefault("id", row.id)
-    told.setdefault("created_at", row.created_at)
-    fields = {name: value for name, value in row.to_dict().items() if name not in ("message", "read_at")}
+    message = row.get("message")
+    told = message_fields(message if isinstance(message, dict) else {})
+    told.setdefault("id", row["id"])
+    told.setdefault("created_at", row.get("created_at"))
+    fields = {name: value for name, value in row.items() if name not in ("message", "read_at")}
     return Conversation.parse({**fields, "app_id": app_id, "messages": [told]})
 
 

@@ -22,24 +22,22 @@ _NEVER_SENT = ("from_end_user_session_id", "from_account_name")
 """Fields of a message that only the conversation has."""
 
 
-def version_of(row: wire.WireModel) -> str:
+def version_of(row: Mapping[str, object]) -> str:
     """Changes with everything that a list says of a conversation, except for who has looked at it."""
-    fields = {name: value for name, value in row.to_dict().items() if name != "read_at"}
-    return content_digest(fields)[:24]
+    return content_digest({name: value for name, value in row.items() if name != "read_at"})[:24]
 
 
 def conversation_of(
-    app_id: str, row: wire.WireModel, messages: Iterable[Mapping[str, object]]
+    app_id: str, row: Mapping[str, object], messages: Iterable[Mapping[str, object]]
 ) -> Conversation:
     """A conversation from its row in a list and the fields of its messages, oldest first.
 
     Raises:
         InvalidRequestError: The server left out what an archive cannot do without.
     """
-    fields = row.to_dict()
-    kept = {name: value for name, value in fields.items() if name not in _NOT_KEPT}
+    kept = {name: value for name, value in row.items() if name not in _NOT_KEPT}
     told = [message_fields(message) for message in messages]
-    return Conversation.parse({"conversation_id": fields["id"], "app_id": app_id, **kept, "messages": told})
+    return Conversation.parse({"conversation_id": row["id"], "app_id": app_id, **kept, "messages": told})
 
 
 def message_fields(fields: Mapping[str, object]) -> JsonObject:
