@@ -53,7 +53,7 @@ FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
 MAX_FILE_BYTES = 50 * 1024 * 1024
 FILE_SECONDS = 120.0
 LINKS_AT_ONCE = 2
-"""Links that are followed at the same time; what one brings is in memory until it is whole."""
+"""Links that are followed at the same time, so that no server is asked for many files at once."""
 _KINDS_BY_TYPE: dict[str, FileKind] = {"image": "image", "audio": "audio", "video": "video"}
 
 
@@ -151,7 +151,7 @@ class FileFetcher:
             self._check(one, offer)
             assert offer is not None
             async with asyncio.timeout(self._rules.seconds):
-                await self._receive(offer, arriving)
+                await self._receive(one, offer, arriving)
             await asyncio.to_thread(arriving.flush)
         except _MissingError as missing:
             arriving.discard()
@@ -176,14 +176,14 @@ class FileFetcher:
         if offer is None or (offer.read is None and not offer.link):
             raise _MissingError("gone", "the server gives no address for it")
 
-    async def _receive(self, offer: FileOffer, arriving: Incoming) -> None:
+    async def _receive(self, one: Attachment, offer: FileOffer, arriving: Incoming) -> None:
         if offer.read is not None:
             await self._copy(offer.read(), arriving)
             return
         url, is_home = _target(offer)
         async with self._links:
-            data = await self._follow(url, self._home if is_home and not offer.is_guarded else self._outside)
-        await asyncio.to_thread(arriving.write, data)
+            egress = self._home if is_home and not offer.is_guarded else self._outside
+            await self._follow(url, egress, one, arriving)
 
     async def _copy(self, pieces: AsyncIterator[bytes], arriving: Incoming) -> None:
         size = 0
@@ -202,7 +202,8 @@ class FileFetcher:
             if close is not None:
                 await close()
 
-    async def _follow(self, url: str, egress: Egress) -> bytes:
+    async def _follow(self, url: str, egress: Egress, one: Attachment, arriving: Incoming) -> None:
+        limit = self._rules.max_bytes
         try:
             async with egress.request(EgressRequest(method="GET", url=url)) as answer:
                 if 400 <= answer.status < 500:
@@ -211,10 +212,13 @@ class FileFetcher:
                     raise _MissingError(
                         "unreachable", f"{answer.origin} answered with status {answer.status}"
                     )
+                if _is_page_instead(one, answer.headers.get("content-type", "")):
+                    raise _MissingError("gone", f"{answer.origin} answered with a page instead of the file")
                 told = answer.headers.get("content-length", "")
-                if told.isdecimal() and int(told) > self._rules.max_bytes:
+                if told.isdecimal() and int(told) > limit:
                     raise self._too_large()
-                return await answer.read(self._rules.max_bytes)
+                async for piece in answer.iter(limit):
+                    await asyncio.to_thread(arriving.write, piece)
         except ResponseTooLargeError as error:
             raise self._too_large() from error
         except (InvalidUrlError, AddressRefusedError, TooManyRedirectsError) as error:
@@ -248,6 +252,14 @@ def _kind_of(one: Attachment) -> FileKind:
         if said == kind:
             return kind
     return _KINDS_BY_TYPE.get(one.mime_type.partition("/")[0]) or category_of(one.name)
+
+
+def _is_page_instead(one: Attachment, content_type: str) -> bool:
+    """Whether a page came where the server had told of something that is none, e.g. one to log in with."""
+    said = one.record.get("mime_type")
+    promised = said.partition("/")[0] if isinstance(said, str) else ""
+    came = content_type.partition(";")[0].strip().lower()
+    return came == "text/html" and (promised or _kind_of(one)) in ("image", "audio", "video")
 
 
 def _target(offer: FileOffer) -> tuple[str, bool]:

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import itertools
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,10 @@ class Room(Protocol):
 
 
 class Incoming:
-    """Bytes on their way in: written piece by piece, counted and summed; `ref` is true for all so far."""
+    """Bytes on their way in: written piece by piece, counted and summed; `ref` is true for all so far.
+
+    A thread that still writes when it is discarded leaves nothing behind.
+    """
 
     def __init__(self, files: FileSystem, path: Path) -> None:
         self.path = path
@@ -102,6 +106,8 @@ class Incoming:
         self._size = 0
         self._held = bytearray()
         self._is_begun = False
+        self._is_over = False
+        self._mutex = threading.RLock()
 
     @property
     def ref(self) -> FileRef:
@@ -114,11 +120,14 @@ class Incoming:
         Raises:
             ArchiveError: The disk is full, or refuses.
         """
-        self._digest.update(piece)
-        self._size += len(piece)
-        self._held += piece
-        if len(self._held) >= HELD_BYTES:
-            self.flush()
+        with self._mutex:
+            if self._is_over:
+                return
+            self._digest.update(piece)
+            self._size += len(piece)
+            self._held += piece
+            if len(self._held) >= HELD_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Put into the file what is held in memory.
@@ -126,21 +135,26 @@ class Incoming:
         Raises:
             ArchiveError: The disk is full, or refuses.
         """
-        try:
-            if not self._is_begun:
-                self._files.create(self.path, bytes(self._held))
-            elif self._held:
-                self._files.append(self.path, bytes(self._held))
-        except OSError as error:
-            raise from_os_error(error, "writing an attached file") from error
-        self._is_begun = True
-        self._held.clear()
+        with self._mutex:
+            if self._is_over:
+                return
+            try:
+                if not self._is_begun:
+                    self._files.create(self.path, bytes(self._held))
+                elif self._held:
+                    self._files.append(self.path, bytes(self._held))
+            except OSError as error:
+                raise from_os_error(error, "writing an attached file") from error
+            self._is_begun = True
+            self._held.clear()
 
     def discard(self) -> None:
         """Forget it; without effect when it was taken in."""
-        self._held.clear()
-        with contextlib.suppress(OSError):
-            self._files.remove(self.path)
+        with self._mutex:
+            self._is_over = True
+            self._held.clear()
+            with contextlib.suppress(OSError):
+                self._files.remove(self.path)
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +214,7 @@ class FileShelf:
         return Incoming(self._room.files, self._room.inner / f"{SCRATCH}{next(self._numbers)}")
 
     def take_in(self, new: Sequence[tuple[str, Incoming]], loosened: Iterable[FileKey]) -> None:
-        """Put bytes in their places; what is there already stays, unless it is damaged.
+        """Put bytes in their places, also where they are already.
 
         Args:
             new: Names of organisations on disk, each with bytes.
@@ -212,9 +226,10 @@ class FileShelf:
         places: dict[FileKey, Incoming] = {}
         for organization, one in new:
             key = FileKey(organization, one.ref.sha256)
-            if key in places or self.is_whole(organization, one.ref):
+            if key in places:
                 one.discard()
             else:
+                # In the place of the same bytes too: those may be damaged, and to prove them takes memory.
                 places[key] = one
         self._mark({*places, *loosened})
         files = self._room.files

@@ -134,6 +134,9 @@ class LocalFileSystem:
     def make_folder(self, path: Path) -> None:
         """Make folders, each flushed into the one above it."""
         if path.is_dir():
+            # Whoever made it may have been killed before its name was flushed.
+            with contextlib.suppress(PermissionError):
+                self.sync_folder(path.parent)
             return
         self.make_folder(path.parent)
         path.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ from weft.archive.manifest import Entry
 from weft.archive.place import Day
 from weft.archive.pull import PullTarget
 from weft.archive.query import Query, iter_entries
-from weft.archive.restoring_files import restore_files
+from weft.archive.restoring_files import restore_files, with_file_ids
 from weft.archive.run_record import RunRecord
 from weft.archive.saving import Failure
 from weft.archive.sources.stored import Whole, WholeRun
@@ -155,7 +155,7 @@ async def _restore(
     progress: Callable[[Restored], None] | None,
     files: FileStore | None,
 ) -> None:
-    batches = _batches(archive.vault, wanted, app, done)
+    batches = _batches(archive.vault, wanted, app, done, with_files=files is not None)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         await _write(store, batch, done)
         if progress is not None:
@@ -259,7 +259,9 @@ async def _restore_runs(
             progress(done)
 
 
-def _batches(vault: Vault, query: Query, app: StoredApp, done: Restored) -> Iterator[list[Whole]]:
+def _batches(
+    vault: Vault, query: Query, app: StoredApp, done: Restored, *, with_files: bool
+) -> Iterator[list[Whole]]:
     batch: list[Whole] = []
     size = 0
     for day, entry in iter_entries(vault, query):
@@ -269,6 +271,8 @@ def _batches(vault: Vault, query: Query, app: StoredApp, done: Restored) -> Iter
         try:
             fields = decode_object(vault.read(day, entry), entry.file)
             conversation = Conversation.parse(fields)
+            if with_files:
+                conversation = with_file_ids(conversation)
             batch.append(restored(conversation.fields, find_runs(vault, day, conversation), app))
             size += entry.size
         except (DamagedFileError, BadJsonError, InvalidRequestError) as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import cast
+from uuid import NAMESPACE_URL, uuid5
 
 from weft.archive.attachment import Attachment, iter_attachments
 from weft.archive.conversation import Conversation
@@ -16,6 +19,40 @@ from weft.archive.saving import Failure
 from weft.archive.vault import Vault
 from weft.files import FileStore, extension_of, file_key
 from weft.store import Connection, Store, StoredApp, StoredFile, conversations, files, messages
+
+_MADE = ("tool_file", "datasource_file")
+_TOOL_FILE = re.compile(r"/files/tools/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f-])")
+"""The path of a file that a tool has made, as Dify links to it."""
+
+
+def with_file_ids(conversation: Conversation) -> Conversation:
+    """The conversation with an id for each file that a tool or a run has made, if its bytes are kept.
+
+    Dify lists such files without an id by which anybody could ask for them; Weft keeps them like uploads.
+    The id is that of the file's own address there, or else one that is the same every time. What a person
+    named by an address stays at that address.
+    """
+    named = {
+        one.place: id
+        for one in iter_attachments(conversation)
+        if one.ref is not None and not _is_upload(one) and (id := _made_file_id(one)) is not None
+    }
+    if not named:
+        return conversation
+    messages = list(conversation.messages)
+    for (number, index), id in named.items():
+        records = list(cast("list[object]", messages[number]["message_files"]))
+        records[index] = {**cast("dict[str, object]", records[index]), "upload_file_id": id}
+        messages[number] = {**messages[number], "message_files": records}
+    return Conversation({**conversation.fields, "messages": messages})
+
+
+def _made_file_id(one: Attachment) -> str | None:
+    if not _is_made(one):
+        return None
+    url = one.record.get("url")
+    found = _TOOL_FILE.search(url) if isinstance(url, str) else None
+    return found[1] if found is not None else str(uuid5(NAMESPACE_URL, "/".join(one.key)))
 
 
 async def restore_files(
@@ -60,9 +97,10 @@ def _conversations(vault: Vault, query: Query, failed: list[Failure]) -> Iterato
         if not entry.files:
             continue
         try:
-            yield day, Conversation.parse(decode_object(vault.read(day, entry), entry.file))
+            found = Conversation.parse(decode_object(vault.read(day, entry), entry.file))
         except (DamagedFileError, BadJsonError):
             continue  # the restore of the conversation has said so
+        yield day, with_file_ids(found)
 
 
 def _missing(
@@ -111,7 +149,7 @@ def _row(
         id=str(one.record["upload_file_id"]),
         workspace_id=app.workspace_id,
         app_id=app.id,
-        origin="run" if one.record.get("belongs_to") == "assistant" else "upload",
+        origin="run" if one.record.get("belongs_to") == "assistant" or _is_made(one) else "upload",
         name=name,
         extension=extension_of(name),
         mime_type=one.mime_type or "application/octet-stream",
@@ -130,6 +168,10 @@ def _insert(connection: Connection, row: StoredFile) -> int:
         return 0
     files.insert(connection, row)
     return 1
+
+
+def _is_made(one: Attachment) -> bool:
+    return one.record.get("transfer_method") in _MADE
 
 
 def _is_upload(one: Attachment) -> bool:

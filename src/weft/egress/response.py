@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from weft.egress.coding import open_decoder
 from weft.egress.error import EgressError, ResponseTooLargeError
 
+_PIECE = 64 * 1024
 _SLACK = 64 * 1024
 """Coded bytes that may come on top of as many as there are plain ones."""
 
@@ -57,21 +58,47 @@ class EgressResponse:
             raise ResponseTooLargeError(self.origin, max_bytes)
         return bytes(self._data)
 
+    async def iter(self, max_bytes: int) -> AsyncIterator[bytes]:
+        """The body piece by piece, decompressed; nothing of it is kept, so it can be had once.
+
+        Args:
+            max_bytes: No more than that is given, whatever the body would become.
+
+        Raises:
+            ResponseTooLargeError: There is more.
+            EgressError: The body broke off, or is not compressed the way it says.
+        """
+        plain, given = bytes(self._data), 0
+        self._data.clear()
+        while plain or (plain := await self._more(min(_PIECE, max_bytes + 1 - given), max_bytes + 1)):
+            given += len(plain)
+            if given > max_bytes:
+                raise ResponseTooLargeError(self.origin, max_bytes)
+            yield plain
+            plain = b""
+
     async def _fill(self, count: int) -> None:
-        while len(self._data) < count and not self._ended:
-            plain = self._decoder.decode(count - len(self._data))
-            if plain:
-                self._data += plain
-                continue
+        while len(self._data) < count:
+            plain = await self._more(count - len(self._data), count)
+            if not plain:
+                return
+            self._data += plain
+
+    async def _more(self, most: int, bound: int) -> bytes:
+        """Up to so many of the bytes that follow; none at the end, which comes before the bound."""
+        while not self._ended:
+            if plain := self._decoder.decode(most):
+                return plain
             piece = await anext(self._pieces, None)
             if piece is None:
                 self._end()
-                return
+                break
             self._received += len(piece)
             # Coded bytes can go on for ever without ever becoming a plain one.
-            if self._received > count + _SLACK + count // 100:
-                raise ResponseTooLargeError(self.origin, count - 1)
+            if self._received > bound + _SLACK + bound // 100:
+                raise ResponseTooLargeError(self.origin, bound - 1)
             self._decoder.feed(piece)
+        return b""
 
     def _end(self) -> None:
         self._ended = True

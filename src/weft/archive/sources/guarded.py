@@ -7,6 +7,8 @@ network, and tell by its answers what is there.
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx2
 
@@ -17,6 +19,7 @@ from weft.egress import (
     EgressConfig,
     EgressError,
     EgressRequest,
+    EgressResponse,
     EgressTimeoutError,
     ResponseTooLargeError,
     TooManyRedirectsError,
@@ -37,6 +40,8 @@ _REPLACED = frozenset({"set-cookie", "content-encoding", "content-length", "tran
 class GuardedTransport(ExchangeTransport):
     """Carries the client's requests to public addresses alone, and reads so much of an answer and no more.
 
+    What the client reads as a stream, such as a file, comes as one.
+
     Args:
         egress: The way out, which is closed along with the transport; one to public addresses unless given.
     """
@@ -50,42 +55,77 @@ class GuardedTransport(ExchangeTransport):
         Raises:
             InvalidRequestError: The address is not a public one, or is spelled oddly.
         """
-        waits = request.timeouts
-        sent = EgressRequest(
-            method=request.method,
-            url=request.url,
-            headers=list(request.headers.items()),
-            body=request.body or b"",
-            connect_seconds=waits.connect,
-            read_seconds=waits.read,
-            write_seconds=waits.write,
-        )
+        sent = _sent(request)
         try:
             async with self._egress.request(sent) as response:
                 body = await response.read(MAX_ANSWER_BYTES)
         except EgressError as error:
             raise _translated(error) from error
-        cookies = _BETWEEN_COOKIES.split(response.headers.get("set-cookie", ""))
-        return Incoming(response.status, response.headers, body, [one for one in cookies if one])
+        return Incoming(response.status, response.headers, body, _cookies(response))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; its answer is read whole, a stream too."""
+        """Send a request; its answer is a stream, which gives the connection back when it is closed.
+
+        Raises:
+            InvalidRequestError: The address is not a public one, or is spelled oddly.
+        """
         wait = request.extensions.get("timeout", {})
-        sent = Outgoing(
+        outgoing = Outgoing(
             request.method,
             str(request.url),
             dict(request.headers),
             await request.aread(),
             Timeouts(connect=wait.get("connect"), read=wait.get("read"), write=wait.get("write")),
         )
-        answer = await self.exchange(sent)
+        opened = AsyncExitStack()
+        try:
+            answer = await opened.enter_async_context(self._egress.request(_sent(outgoing)))
+        except EgressError as error:
+            raise _translated(error) from error
         headers = [(name, value) for name, value in answer.headers.items() if name not in _REPLACED]
-        headers += [("set-cookie", value) for value in answer.cookies]
-        return httpx2.Response(answer.status, headers=headers, content=answer.body, request=request)
+        headers += [("set-cookie", value) for value in _cookies(answer)]
+        return httpx2.Response(
+            answer.status, headers=headers, stream=_Stream(answer, opened), request=request
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._egress.close()
+
+
+class _Stream(httpx2.AsyncByteStream):
+    """A body on its way."""
+
+    def __init__(self, answer: EgressResponse, opened: AsyncExitStack) -> None:
+        self._answer = answer
+        self._opened = opened
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._answer.iter(MAX_ANSWER_BYTES):
+                yield piece
+        except EgressError as error:
+            raise _translated(error) from error
+
+    async def aclose(self) -> None:
+        await self._opened.aclose()
+
+
+def _sent(request: Outgoing) -> EgressRequest:
+    waits = request.timeouts
+    return EgressRequest(
+        method=request.method,
+        url=request.url,
+        headers=list(request.headers.items()),
+        body=request.body or b"",
+        connect_seconds=waits.connect,
+        read_seconds=waits.read,
+        write_seconds=waits.write,
+    )
+
+
+def _cookies(answer: EgressResponse) -> list[str]:
+    return [one for one in _BETWEEN_COOKIES.split(answer.headers.get("set-cookie", "")) if one]
 
 
 def _translated(error: EgressError) -> httpx2.HTTPError | InvalidRequestError:
