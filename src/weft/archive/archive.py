@@ -10,8 +10,9 @@ from types import TracebackType
 
 from weft.archive.attachment import FileRef
 from weft.archive.audit import AuditLine, AuditLog
-from weft.archive.bucket import Bucket, Copied, copy_days
+from weft.archive.bucket import Bucket, Copied
 from weft.archive.bucket_archive import restore_from_bucket
+from weft.archive.bucket_copying import copy_days
 from weft.archive.catalogue import DayRow
 from weft.archive.conversation import Conversation
 from weft.archive.export import ExportStream, Totals, export_to_file, open_export
@@ -670,7 +671,8 @@ class Archive:
     def copy_to_bucket(self, bucket: Bucket, after_days: float = SEALED_AFTER_DAYS) -> Copied:
         """Copy days that ended so long ago into an object store, each object read back.
 
-        What was deleted here, and only what the audit log says was, is deleted there too.
+        What was deleted here, and only what the audit log says was, is deleted there too. What redaction
+        masked goes along as it is kept, encrypted; its key does not.
 
         Raises:
             BucketError: The store refused, or gave back something else; run it again.
@@ -681,6 +683,7 @@ class Archive:
         """Take in what matches from the copy in an object store, every byte proven against its manifests.
 
         Files get the same names and bytes as there; what is here already in a later version stays as it is.
+        What redaction masked comes back with them where the copy has it; `Imported.masked` counts the others.
 
         Raises:
             BucketError: The store refused; what was stored until then stays, run it again.
@@ -688,7 +691,7 @@ class Archive:
         """
         saver = Saver(self.vault, self.redactor, keep_logged_at=True)
         with self.vault.mutex:
-            return restore_from_bucket(saver, bucket, query or Query())
+            return restore_from_bucket(saver, bucket, query or Query(), self._secrets)
 
     def _deleted(self) -> set[str]:
         """Paths of what was deleted here, as the audit log proves."""

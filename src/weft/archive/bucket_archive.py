@@ -7,22 +7,26 @@ is absent was never copied to its end; it and one whose manifest is damaged are 
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 from typing import NoReturn
 
 from weft.archive.bucket import Bucket
+from weft.archive.bucket_secrets import BOOK, restore_secrets, secret_path
 from weft.archive.catalogue import DayRow, make_row
 from weft.archive.errors import DamagedFileError
 from weft.archive.importing import Imported, import_archive
-from weft.archive.manifest import Manifest
+from weft.archive.manifest import Entry, Manifest
 from weft.archive.place import INNER, MANIFEST, Day
 from weft.archive.query import Query
 from weft.archive.saving import Failure, Saver
+from weft.archive.secret_book import TOKEN, Owner, SecretBook
 from weft.archive.vault import Vault
 from weft.clock import Clock
 from weft.errors import ArchiveError
 
 _ROOT = Path("/")
+_TOKEN = re.compile(TOKEN.pattern.encode())
 
 
 class BucketFileSystem:
@@ -106,6 +110,10 @@ class BucketVault(Vault):
         super().__init__(_ROOT, clock=clock, files=BucketFileSystem(bucket), read_only=True)
         self.broken: list[Failure] = []
         """Days that cannot be read, and why."""
+        self.masked: set[Owner] = set()
+        """Who of those that were read has masked texts and no secrets."""
+        self.secret_paths = frozenset(bucket.iter_paths(BOOK))
+        """The objects of its book of secrets."""
         self._known: dict[Day, Manifest] = {}
         self.open()
         if bucket.find(f"{INNER}/format.json") is None:
@@ -122,6 +130,14 @@ class BucketVault(Vault):
             else:
                 self._known[day] = manifest
 
+    def read(self, day: Day, entry: Entry) -> bytes:
+        """The JSON of a file, unpacked and checked."""
+        data = super().read(day, entry)
+        owner = Owner(day.organization, day.kind, entry.id)
+        if _TOKEN.search(data) is not None and secret_path(owner) not in self.secret_paths:
+            self.masked.add(owner)
+        return data
+
     def rows(self) -> dict[Day, DayRow]:
         """What each day holds."""
         return {day: make_row(manifest) for day, manifest in self._known.items()}
@@ -131,8 +147,13 @@ class BucketVault(Vault):
         return self._known.get(day)
 
 
-def restore_from_bucket(saver: Saver, bucket: Bucket, query: Query) -> Imported:
-    """Take in what matches from the copy in a bucket, runs and attached files included.
+def restore_from_bucket(
+    saver: Saver, bucket: Bucket, query: Query, book: SecretBook | None = None
+) -> Imported:
+    """Take in what matches from the copy in a bucket, runs, attached files and masked texts included.
+
+    Args:
+        book: Of the archive that is restored to, when it was opened with its key.
 
     Raises:
         BucketError: The store refused; what was flushed stays, run it again.
@@ -141,6 +162,8 @@ def restore_from_bucket(saver: Saver, bucket: Bucket, query: Query) -> Imported:
     vault = BucketVault(bucket, clock=saver.vault.clock)
     done = import_archive(saver, vault, query)
     done.failed += vault.broken
+    done.failed += restore_secrets(vault, vault.secret_paths, saver.vault, book, query)
+    done.masked = len(vault.masked)
     return done
 
 

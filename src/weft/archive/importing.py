@@ -29,6 +29,8 @@ class Imported:
     """Stored already with the same content, or with a later version."""
     failed: list[Failure] = field(default_factory=list)
     """What could not be read or stored, by id or path, and why."""
+    masked: int = 0
+    """Conversations and runs with masked texts that a bucket has no secrets for: nobody can reveal them."""
 
 
 def import_archive(saver: Saver, other: Vault, query: Query) -> Imported:

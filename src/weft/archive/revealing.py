@@ -27,7 +27,8 @@ class Revealed:
     conversation: Conversation | None = None
     """The whole conversation as it was said, when that was asked for; it is stored nowhere."""
     hidden: tuple[str, ...] = field(default=())
-    """Tokens in it whose texts are not kept."""
+    """Tokens in it whose texts are not kept: they were masked without a key, or did not come along when the
+    archive was restored from a copy."""
 
 
 def reveal(
@@ -65,7 +66,17 @@ def _reveal_token(
         known = decode_name(found.organization) if found.organization else None
         audit.append([_line(token, known, "", "", f"{reason} (of {found.id})")])
         return Revealed(found.id, known, {token: text})
-    raise NotFoundError(f"nothing is kept that {token} stands for", kind="token", id=token)
+    raise NotFoundError(f"nothing is kept that {token} stands for{_why(vault)}", kind="token", id=token)
+
+
+def _why(vault: Vault) -> str:
+    """Where nothing at all is kept, how that comes."""
+    if vault.secrets.paths():
+        return ""
+    return (
+        ": this archive keeps no masked texts. They were masked without a key, or the archive was restored "
+        "from a copy that has none; only the archive that was copied, with its key, can reveal them"
+    )
 
 
 class _Telling:

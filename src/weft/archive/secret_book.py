@@ -264,9 +264,25 @@ class SecretBook:
         self._shelf = shelf
         self._stable = stable
         self._random = random_bytes
+        self._key = key
         master = _prove(room, key, shelf, random_bytes, is_writer=is_writer)
         self._naming = hmac.digest(master, b"tokens", "sha256")
         self._cipher = AESGCM(hmac.digest(master, b"texts", "sha256"))
+
+    def beside(self, shelf: SecretShelf, room: Room) -> SecretBook:
+        """The book of another archive, opened with the same key, and only read.
+
+        Raises:
+            WrongKeyError: It was written with another key.
+            DamagedFileError: What proves its key is not what was written.
+        """
+        return SecretBook(
+            shelf, room, self._key, stable=self._stable, is_writer=False, random_bytes=self._random
+        )
+
+    def go_on_with(self, other: SecretBook) -> None:
+        """Mask and reveal as another book does, from which this one has everything now."""
+        self._naming, self._cipher = other._naming, other._cipher
 
     def token(self, scope: str, rule: str, text: str) -> str:
         """What stands for a text; always the same for the same.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,41 @@ def test_a_shown_conversation_says_where_its_files_are(weft_archive: Command, tm
     digest = sha(PICTURE)
     assert f"  a.png, 5.0 KiB: logs/files/{digest[:2]}/{digest[2:4]}/{digest}" in lines
     assert "  b.png: not kept (gone)" in lines
+
+
+def test_masked_texts_come_back_from_a_bucket_with_their_key_or_are_named(
+    weft_archive: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, url, new = tmp_path / "one.json", f"file://{tmp_path}/bucket", tmp_path / "new"
+    said.write_text(json.dumps(record(1, answer="ask ann@example.com")))
+    monkeypatch.setenv("WEFT_ARCHIVE_REDACT", "true")
+    monkeypatch.setenv("WEFT_ARCHIVE_REDACT_KEY", KEY)
+    weft_archive("pull", "--folder", said)
+    assert weft_archive("copy", "--to", url)[0] == 0
+    assert weft_archive("restore", "--from", url, "--archive", new)[0] == 0
+    assert "ask ann@" in weft_archive("reveal", "conv-1", "--archive", new, "--reason", "r")[1]
+
+    monkeypatch.setenv("WEFT_ARCHIVE_REDACT_KEY", "x" * 32)
+    code, out, _ = weft_archive("restore", "--from", url, "--archive", tmp_path / "other")
+    assert (code, "written with another key" in out) == (1, True)
+    code, out, _ = weft_archive("reveal", "conv-1", "--archive", tmp_path / "other", "--reason", "r")
+    assert (code, "ann@" in out, "1 texts are not kept here" in out) == (0, False, True)
+
+    for path in sorted((tmp_path / "bucket").rglob("secrets/**/*.json")):
+        path.unlink()
+    code, out, _ = weft_archive("restore", "--from", url, "--archive", tmp_path / "third")
+    assert (code, "1 have masked texts that cannot be revealed" in out) == (0, True)
+
+
+def test_a_copy_of_an_archive_of_today_says_why_it_is_empty(weft_archive: Command, tmp_path: Path) -> None:
+    said = tmp_path / "now.json"
+    said.write_text(json.dumps(record(1, created_at=datetime.now(UTC).isoformat())))
+    weft_archive("pull", "--folder", said)
+    code, out, _ = weft_archive("copy", "--to", f"file://{tmp_path}/bucket")
+    assert (code, "a day is copied when it is over" in out) == (0, True)
+
+
+def test_the_key_of_an_app_needs_its_id(weft_archive: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFY_API_KEY", "app-0123456789abcdef")
+    code, _, err = weft_archive("pull", "--url", "http://127.0.0.1:9/v1")
+    assert (code, "give --app-id; it stands in the address of the app's page" in err) == (2, True)

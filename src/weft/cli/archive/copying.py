@@ -23,9 +23,10 @@ Examples:
   weft archive copy --to s3://backups/weft --pack-after-days 30
   weft archive copy --to file:///mnt/backup/weft --json
 
-Days that have ended are copied, each object read back; what is there already costs next to nothing. Without
---to it is the setting archive.bucket. Keys and regions are taken from the environment, as the cloud's own
-tools do. `weft serve` and `weft worker` do the same at archive.copy_schedule.
+Days that have ended are copied, each object read back; what is there already costs next to nothing. What was
+deleted here is deleted there. Masked texts go along encrypted, their key does not. Without --to it is the
+setting archive.bucket. Keys and regions are taken from the environment, as the cloud's own tools do. `weft
+serve` and `weft worker` do the same at archive.copy_schedule.
 
 Exit codes: 0, 1 when something is damaged or the bucket refused, 2 when the call or a setting is wrong."""
 _NOBODY = Where()
@@ -80,6 +81,10 @@ def copy(
             f"{copied.days:,} days copied, {copied.unchanged_days:,} unchanged; {copied.files:,} files, "
             f"{size(copied.bytes)}; {copied.removed:,} removed"
         )
+        if not copied.days and not copied.unchanged_days and not damaged:
+            screen.line("no day of the archive has ended yet; a day is copied when it is over, in UTC")
+        if copied.secrets_left:
+            screen.line(f"masked texts were not copied: {copied.secrets_left}", "red")
     for path in damaged[:_SHOWN]:
         screen.line(f"damaged, and not copied: {path}", "red")
     return 1 if damaged else 0
@@ -104,11 +109,17 @@ def restore_from(settings: Settings, url: str, selection: Selection, *, as_json:
                 "written": done.written,
                 "unchanged": done.unchanged,
                 "failed": [{"id": failure.id, "reason": failure.reason} for failure in done.failed],
+                "masked": done.masked,
             }
         )
         return 1 if done.failed else 0
     screen = Screen(sys.stdout)
     screen.line(f"{done.written} written, {done.unchanged} unchanged, {len(done.failed)} failed")
+    if done.masked:
+        screen.line(
+            f"{done.masked} have masked texts that cannot be revealed: the bucket has no secrets for them",
+            "yellow",
+        )
     for failure in done.failed[:_SHOWN]:
         screen.line(f"  {failure.id}: {failure.reason}", "red")
     return 1 if done.failed else 0

@@ -68,5 +68,9 @@ def reveal(
         screen.line(f"> {message['query']}", "bold")
         screen.line(str(message["answer"]))
     if found.hidden:
-        screen.line(f"{len(found.hidden)} texts are not kept", "red")
+        screen.line(
+            f"{len(found.hidden)} texts are not kept here: they were masked without a key, or did not come "
+            "along with the copy that this archive was restored from",
+            "red",
+        )
     return 0
