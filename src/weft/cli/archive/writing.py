@@ -14,6 +14,7 @@ from weft.cli.archive.own_store import has_database
 from weft.cli.archive.place import Where, print_json, read_date, reading, size, writing
 from weft.cli.archive.progress import showing
 from weft.cli.failure import BadCallError
+from weft.cli.memory import settle_memory
 from weft.cli.options import JsonOption
 from weft.cli.screen import Screen
 
@@ -30,10 +31,13 @@ Examples:
                                             where neither is set, from this machine's own server
   weft archive pull --source shop           from one of them
   weft archive pull --folder exports/       from files in the guide's format
-  DIFY_API_KEY=... weft archive pull --url https://api.dify.ai/v1 --app-id app-1
+  DIFY_API_KEY=app-... weft archive pull --url https://api.dify.ai/v1 --app-id 0199a2b4-...
+  DIFY_API_KEY=ann@example.com:password weft archive pull --url https://dify.example.com
 
-A pull goes on where the last one stopped; what has not changed writes nothing. Keys are taken from settings
-and the environment only, so that none stands in a list of processes.
+The key of an app sees what was said through the API; the app's id stands in the address of its page. An
+account that may read logs (email:password) sees all conversations of all its apps. A pull goes on where the
+last one stopped; what has not changed writes nothing. Keys are taken from settings and the environment only,
+so that none stands in a list of processes.
 
 Exit codes: 0, 1 when something could not be had, 2 when the call or a setting is wrong."""
 CLEAN = """\
@@ -77,8 +81,8 @@ def pull(
     Args:
         source: A source of the settings; all of them unless given.
         folder: A file or folder of exports, instead.
-        url: Address of a server's API, instead; the key is DIFY_API_KEY.
-        app_id: The app there; all that the key can read unless given.
+        url: Address of a server, instead; DIFY_API_KEY is the key of an app there, or an account's login.
+        app_id: The app there; with an account all of its apps unless given.
         organization_id: File everything under this organisation.
         start: Only conversations created on this day or later.
         end: Only conversations created on this day or earlier.
@@ -228,6 +232,11 @@ def _specs(
         if not key:
             raise BadCallError("a server needs a key: set DIFY_API_KEY")
         wanted = app_id if url is not None else app_id or settings.archive.app_id
+        if url is not None and not wanted and kind_of_key(key) == "app-key":
+            raise BadCallError(
+                "the key of an app does not tell its id: give --app-id; it stands in the address of the "
+                "app's page, /app/ID/..."
+            )
         known["default"] = SourceSpec(
             kind=kind_of_key(key),
             url=address,
@@ -318,6 +327,7 @@ async def _pull(
                 open_store(settings.database_url, clock=clock, search_index=settings.server.search_index)
             )
         source = await stack.enter_async_context(open_source(spec, clock=clock, store=store, files=files))
+        settle_memory()
         return await pull(
             source,
             archive,
