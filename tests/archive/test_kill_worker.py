@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,11 @@ ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("WEFT_KILLS", "5"))
 """For a long run: WEFT_KILLS=120."""
 TALKS = 90
+WORDS = {
+    "serve": ["serve", "echo.yml", "--port", "0"],
+    "worker": ["worker"],
+    "archive": ["archive", "thin", "--older-than", "0"],
+}
 APP = """\
 kind: app
 version: 0.3.1
@@ -61,8 +66,8 @@ class Household:
 
     @contextmanager
     def process(self, command: str) -> Iterator[subprocess.Popen[str]]:
-        """`weft worker` or `weft serve`, ready; killed in the end."""
-        words = ["serve", "echo.yml", "--port", "0"] if command == "serve" else ["worker"]
+        """`weft worker`, `weft serve` or `weft archive thin`, ready; killed in the end."""
+        words = WORDS[command]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.archive.worker_victim", *words],
             cwd=self.folder,
@@ -81,9 +86,9 @@ class Household:
         watchdog.start()
         heard = []
         try:
-            for line in process.stdout:
+            for line in process.stdout if command != "archive" else ("at once",):
                 heard.append(line)
-                if line.startswith(("Working on", "Ready")):
+                if line.startswith(("Working on", "Ready", "at once")):
                     break
             else:
                 raise AssertionError(f"it did not start: {''.join(heard)}")
@@ -104,15 +109,15 @@ class Household:
 
         return asyncio.run(ask())
 
-    def put_in(self) -> str:
-        """A pull of everything, unless there is one that has not ended; its id."""
+    def put_in(self, name: str = "archive-pull", args: Mapping[str, object] | None = None) -> str:
+        """A job, a pull of everything unless another is wanted, or the one that has not ended; its id."""
 
         async def ask() -> str:
             clock = SystemClock()
             async with open_store(self.settings.database_url, clock=clock) as store:
                 desk = make_desk(self.settings, store, clock=clock, ids=TimeOrderedIds())
-                args = {"targets": [{"source": "*"}]}
-                return (await desk.jobs.enqueue("archive-pull", args, key="test")).id
+                everything = {"targets": [{"source": "*"}]}
+                return (await desk.jobs.enqueue(name, args or everything, key=name)).id
 
         return asyncio.run(ask())
 
@@ -147,7 +152,7 @@ def test_a_process_that_is_killed_in_the_middle_of_pulls_loses_and_doubles_nothi
         (tmp_path / "data").mkdir(mode=0o700)
         pause, in_the_middle = threading.Event(), 0
         for kill in range(KILLS if command == "worker" else (KILLS + 1) // 2):
-            if kill % 4 == 3:  # a job in whose middle six processes ended is given up
+            if kill % 4 == 3:  # it is killed before a page is done, and after six times in a row given up
                 with house.process(command):
                     assert house.ended(house.put_in()).status == "succeeded"
             house.put_in()

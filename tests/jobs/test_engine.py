@@ -15,6 +15,7 @@ from weft.jobs import Job, JobEngine, JobKind, JobWork, Partly, QueueRule, Retry
 from weft.store import Store
 
 pytestmark = pytest.mark.anyio
+GIVEN_UP = "its process ended in the middle of it 6 times in a row without getting further"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -244,7 +245,7 @@ async def test_a_job_whose_process_is_gone_goes_on_elsewhere_without_the_steps_t
     clock.advance(seconds=31)
     await work_off(next_one)
     found = await next_one.get(job.id)
-    assert (found.status, found.result, found.deaths) == ("succeeded", [1, 2], 1)
+    assert (found.status, found.result, found.deaths) == ("succeeded", [1, 2], 0)
     assert done == ["first", "second", "second"]
     stuck.set()
     await gone.settle()
@@ -261,7 +262,45 @@ async def test_a_job_that_ends_every_process_is_given_up(store: Store, clock: He
         await one.look()
         clock.advance(seconds=31)
     found = await engines[0].get(job.id)
-    assert (found.status, found.error) == ("failed", "its process ended in the middle of it 6 times")
+    assert (found.status, found.error) == ("failed", GIVEN_UP)
+    for one in engines:
+        await one.put_all_back()
+
+
+@pytest.mark.parametrize("says", ["a step", "a word"])
+async def test_only_tries_that_get_no_further_count_towards_giving_up(
+    store: Store, clock: HeldClock, says: str
+) -> None:
+    """Twenty processes each do a little and end; six that do nothing are too many."""
+    is_further, begun = True, asyncio.Event()
+
+    async def run(work: JobWork) -> object:
+        if is_further and says == "a word":
+            work.advance()
+        elif is_further:
+            await work.step(f"part {clock.monotonic()}", returning_nothing)
+        begun.set()
+        return await asyncio.Event().wait()
+
+    async def returning_nothing() -> object:
+        return None
+
+    engines = [engine(store, clock, JobKind("a", run), start=1000 * number) for number in range(1, 28)]
+    job = await engines[0].enqueue("a")
+    deaths = []
+    for number, one in enumerate(engines):
+        is_further = number < 20
+        begun.clear()
+        await one.look()
+        if (await one.get(job.id)).status == "failed":
+            break
+        async with asyncio.timeout(BOUND):
+            await begun.wait()
+        await one.look()  # as the engine does at once when it hears of it
+        deaths.append((await one.get(job.id)).deaths)
+        clock.advance(seconds=31)
+    assert deaths == [0] * 20 + [1, 2, 3, 4, 5]
+    assert (await engines[0].get(job.id)).error == GIVEN_UP
     for one in engines:
         await one.put_all_back()
 

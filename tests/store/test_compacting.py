@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import Pool, event
 
 from tests.store.conftest import FrozenClock
 from tests.store.rows import Rows, at
+from weft.errors import StoreError
 from weft.ids import TimeOrderedIds
 from weft.store import (
     App,
@@ -23,6 +25,7 @@ from weft.store import (
     console_logs,
     conversations,
     end_users,
+    free_share,
     messages,
     node_executions,
     open_search_index,
@@ -123,20 +126,24 @@ async def search(store: Store, app: App, number: int) -> int:
     return page.total
 
 
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("where", ["alone", "beside others", "beside others and large"])
 async def test_words_of_what_was_deleted_are_in_no_file_any_more(
-    store: Store, url: str, path: Path, clock: FrozenClock, alone: bool
+    store: Store, url: str, path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    if where.endswith("large"):
+        monkeypatch.setattr("weft.store.compacting._SMALL", 0)
     app = await fill(store)
     await learn(store, url)
     gone = await remove_most(store, app)
     before = left(path.parent, gone)
     assert before["weft.db-wal"] or before["weft.db"]
     assert before.keys() & {"weft.search.db", "weft.search.db-wal"}
-    done = await compact(store, url, clock, alone=alone)
+    assert await free_share(store) > 0.2
+    done = await compact(store, url, clock, alone=where == "alone")
     assert left(path.parent, gone) == {}
-    assert done.is_whole is alone
+    assert (done.is_whole, done.is_stiff) == (not where.endswith("large"), False)
     assert done.after < done.before / 4
+    assert await free_share(store) == 0
     sizes = {file.name: file.stat().st_size for file in path.parent.iterdir()}
     assert sizes["weft.db-wal"] == 0
     assert sizes["weft.search.db-wal"] < 10_000  # a note that all is done
@@ -172,9 +179,44 @@ async def test_others_read_and_write_while_room_is_given_back(
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_a_file_that_cannot_give_room_back_can_after_it_was_written_anew(
-    path: Path, url: str, clock: FrozenClock
+async def test_words_are_overwritten_as_they_are_deleted_whatever_this_sqlite_does_by_itself(
+    path: Path, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def forgetful(driver: sqlite3.Connection, record: object) -> None:
+        driver.execute("PRAGMA secure_delete = OFF")
+
+    event.listen(Pool, "connect", forgetful)
+    monkeypatch.setattr("weft.store.compacting._SMALL", 0)
+    try:
+        async with open_store(url, clock=clock, search_index=True) as store:
+            app = await fill(store)
+            await learn(store, url)
+            gone = await remove_most(store, app)
+            await learn(store, url)  # the queue knows the texts that the index has to forget
+    finally:
+        event.remove(Pool, "connect", forgetful)
+    # The log went into the file when the store was closed; nothing was compacted.
+    assert left(path.parent, gone).keys() <= {"weft.search.db"}
+
+
+async def test_room_is_given_back_where_the_file_cannot_be_written_anew_now(
+    store: Store, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, seconds: float) -> None:
+        raise StoreError("database is locked")
+
+    app = await fill(store)
+    await remove_most(store, app)
+    monkeypatch.setattr("weft.store.compacting._write_anew", refuse)
+    done = await compact(store, url, clock)
+    assert (done.is_whole, done.after < done.before / 2) == (False, True)
+    assert await free_share(store) == 0
+
+
+async def test_a_file_that_cannot_give_room_back_can_after_it_was_written_anew(
+    path: Path, url: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.store.compacting._SMALL", 0)
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA auto_vacuum = NONE")
@@ -186,6 +228,7 @@ async def test_a_file_that_cannot_give_room_back_can_after_it_was_written_anew(
         size = live.after
         whole = await compact(store, url, clock, alone=True)
         assert (live.is_whole, whole.is_whole) == (False, True)
+        assert (live.is_stiff, whole.is_stiff) == (True, False)
         assert whole.after < size / 2
         with closing(sqlite3.connect(path)) as file:
             assert file.execute("PRAGMA auto_vacuum").fetchall() == [(2,)]
@@ -193,6 +236,23 @@ async def test_a_file_that_cannot_give_room_back_can_after_it_was_written_anew(
             lambda c: changes.remove(c, app.id, changes.list_idle(c, app.id, at(999), None, limit=5))
         )
         assert await store.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar()) == "ok"
+
+
+async def test_a_small_file_of_an_early_version_becomes_smaller_beside_others(
+    path: Path, url: str, clock: FrozenClock
+) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA auto_vacuum = NONE")
+        file.execute("CREATE TABLE former (id)")
+    async with open_store(url, clock=clock, search_index=True) as store:
+        app = await fill(store)
+        await remove_most(store, app)
+        done = await compact(store, url, clock)
+        assert (done.is_whole, done.is_stiff) == (True, False)
+        assert done.after < done.before / 2
+        assert await store.read(lambda c: changes.count(c, app.id)) == TALKS // 10
+        await store.write(lambda c: c.exec_driver_sql("DELETE FROM former"))
 
 
 async def test_the_index_goes_on_where_it_was_killed_while_it_was_tidied(store: Store, url: str) -> None:

@@ -149,6 +149,7 @@ class PullProgress:
     written: int
     unchanged: int
     failed: int
+    runs: int = 0
 
 
 class _TargetError(Exception):
@@ -529,7 +530,14 @@ class _AppPull:
             self._durable = self._cursor
         if self._puller.progress is not None:
             self._puller.progress(
-                PullProgress(self._app, page.seen, report.written, report.unchanged, len(report.failed))
+                PullProgress(
+                    self._app,
+                    page.seen,
+                    report.written,
+                    report.unchanged,
+                    len(report.failed),
+                    report.runs,
+                )
             )
 
     def _commit(self, failed: dict[str, FailedItem], attempts: dict[str, int]) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Literal
 
 from weft.archive.archive import Archive
-from weft.archive.attachment import iter_attachments, without_notes
+from weft.archive.attachment import FileRef, iter_attachments, without_notes
 from weft.archive.audit import AuditLine
 from weft.archive.conversation import Conversation
 from weft.archive.errors import DamagedFileError, RetentionError
-from weft.archive.hold import Hold, list_holds
+from weft.archive.hold import Hold, check_holds, list_holds
 from weft.archive.instant import render_instant
 from weft.archive.json_text import BadJsonError, decode_object
 from weft.archive.manifest import Entry, describe_conversation, describe_run
@@ -27,7 +27,7 @@ from weft.archive.source import Loaded
 from weft.archive.sources.stored import read_whole
 from weft.archive.sources.stored_record import archived
 from weft.errors import InvalidRequestError
-from weft.store import Changed, Connection, Store, StoredApp, changes
+from weft.store import Changed, Connection, Store, StoredApp, StoredFile, changes, files
 
 AT_ONCE = 100
 """Conversations that are proven and deleted in one transaction."""
@@ -46,9 +46,9 @@ Why = Literal[
     "still running",
     "changed",
 ]
-DeleteFiles = Callable[[str, str], Awaitable[object]]
-"""Given an app's and a conversation's id, deletes the bytes of its files; called before its rows go, and only
-where the archive has the bytes of all files that its messages show."""
+DeleteFiles = Callable[[Sequence[str]], Awaitable[object]]
+"""Deletes the bytes of files, given their ids; those that are gone already are no error. Called after the
+conversations have gone, and only for files of which the archive has the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class StoreRetention:
     size_bytes: int = 0
     """What the candidates and their runs hold, as text; the database's file has about as much of them."""
     deleted: int = 0
+    files: int = 0
+    """Attached files that were deleted, those of conversations that had gone before included."""
     kept: list[Kept] = field(default_factory=list)
     """Old enough, and not deleted; the first thousand."""
     kept_count: dict[Why, int] = field(default_factory=dict)
@@ -93,12 +95,11 @@ class StoreRetention:
 @dataclass(frozen=True, slots=True)
 class _Proven:
     changed: Changed
+    row: Entry
     line: AuditLine
-    messages: int
     runs: int
     size_bytes: int
-    has_files: bool
-    """Whether the archive has the bytes of all its files."""
+    shows_files: bool
 
 
 async def preview_delete_archived(
@@ -111,7 +112,12 @@ async def preview_delete_archived(
     keep_annotated: bool = False,
     progress: Callable[[StoreRetention], None] | None = None,
 ) -> StoreRetention:
-    """What `delete_archived` would delete at this moment; reads everything that it would read."""
+    """What `delete_archived` would delete at this moment; reads everything that it would read.
+
+    Raises:
+        DamagedFileError: A hold that was placed is missing, or the audit log was changed.
+        ArchiveError: The archive cannot be read.
+    """
     report = StoreRetention()
     run = _Run(store, archive, rules, organization_id, report, keep_annotated=keep_annotated)
     async for _ in run.iter(app_ids):
@@ -138,17 +144,21 @@ async def delete_archived(
     the same down to the last field goes. What is not archived, behind, damaged, on hold or still running
     stays, and the report says so. The archive's audit log has a line for each, written before the deed.
 
+    Some hundred conversations go in one transaction, and their files after them. So whenever it is broken
+    off, a conversation is either as it was or gone as a whole; the next time deletes the files that it left.
+
     Args:
         rules: The first that fits a conversation decides, by the instant of its last change.
         app_ids: Only these apps.
         organization_id: Where `StoreSource` filed them.
         max_share: Share of the chosen apps' conversations that may go, 0 to 1.
         keep_annotated: Keep conversations with an answer that somebody has annotated.
-        delete_files: Deletes the bytes of a conversation's files; they stay where this is left out.
+        delete_files: Deletes the bytes of files; they stay where this is left out.
         progress: Called in the event loop after each transaction.
 
     Raises:
         RetentionError: More than `max_share` would go; nothing was deleted.
+        DamagedFileError: A hold that was placed is missing, or the audit log was changed; likewise.
         ArchiveError: The archive cannot be read, or its audit log not written.
         StoreError: The store refused; what was deleted until then stands in the audit log.
     """
@@ -166,21 +176,22 @@ async def delete_archived(
     report = StoreRetention()
     run = _Run(store, archive, rules, organization_id, report, keep_annotated=keep_annotated)
     async for app, proven in run.iter(app_ids):
-        if not proven:
+        noted = await asyncio.to_thread(run.note, proven)
+        if not noted:
             continue
-        await asyncio.to_thread(_append, archive, [one.line for one in proven])
-        if delete_files is not None:
-            for one in proven:
-                if one.has_files:
-                    await delete_files(app.id, one.changed.id)
-        wanted = [one.changed for one in proven]
-        gone = set(await store.write(partial(_remove, app.id, wanted)))
+        gone = set(await store.write(partial(_remove, app.id, noted)))
         report.deleted += len(gone)
-        for changed in wanted:
-            if changed.id not in gone:
-                report.keep(app.id, changed.id, "changed")
+        for one in noted:
+            if one.changed.id not in gone:
+                report.keep(app.id, one.changed.id, "changed")
         if progress is not None:
             progress(report)
+    if delete_files is not None:
+        async for ids in run.iter_left(app_ids):
+            await delete_files(ids)
+            report.files += await store.write(partial(_forget, ids))
+            if progress is not None:
+                progress(report)
     return report
 
 
@@ -211,6 +222,7 @@ class _Run:
         keep_annotated: bool,
     ) -> None:
         self._store = store
+        self._archive = archive
         self._vault = archive.vault
         self._redactor = archive.redactor
         self._rules = rules
@@ -221,10 +233,8 @@ class _Run:
     async def iter(self, app_ids: Sequence[str] | None) -> AsyncIterator[tuple[StoredApp, list[_Proven]]]:
         """Conversations that may go, some at a time."""
         ages = [rule.keep_days for rule in self._rules if rule.keep_days is not None]
-        holds = await asyncio.to_thread(list_holds, self._vault)
-        for app in await self._store.read(changes.list_apps):
-            if app_ids is not None and app.id not in app_ids:
-                continue
+        await asyncio.to_thread(self._check_holds)
+        for app in await self._apps(app_ids):
             self._report.total += await self._store.read(partial(_count, app.id))
             if not ages:
                 continue
@@ -235,14 +245,80 @@ class _Run:
                 if not idle:
                     break
                 after = (idle[-1].at, idle[-1].id)
-                proven = await self._prove(app, idle, holds)
+                proven = await self._prove(app, idle)
                 self._report.candidates += len(proven)
-                self._report.messages += sum(one.messages for one in proven)
+                self._report.messages += sum(one.row.messages for one in proven)
                 self._report.runs += sum(one.runs for one in proven)
                 self._report.size_bytes += sum(one.size_bytes for one in proven)
                 yield app, proven
 
-    async def _prove(self, app: StoredApp, idle: Sequence[Changed], holds: Sequence[Hold]) -> list[_Proven]:
+    def note(self, proven: Sequence[_Proven]) -> list[_Proven]:
+        """Write down what is about to go, all but what has been put on hold meanwhile; what that is."""
+        with self._vault.mutex:
+            holds = list_holds(self._vault)
+            free = [one for one in proven if not self._is_held(one.row, holds)]
+            self._archive.audit_log.append([one.line for one in free])
+        for one in proven:
+            if one not in free:
+                self._report.keep(one.row.app_id, one.row.id, "on hold")
+        return free
+
+    async def iter_left(self, app_ids: Sequence[str] | None) -> AsyncIterator[list[str]]:
+        """Ids of files, some at a time, whose conversation is gone and whose bytes the archive has."""
+        for app in await self._apps(app_ids):
+            after: str | None = None
+            while left := await self._store.read(partial(_list_left, app.id, after)):
+                after = left[-1].id
+                proven = await asyncio.to_thread(self._prove_files, left)
+                if proven:
+                    yield proven
+
+    async def _apps(self, app_ids: Sequence[str] | None) -> list[StoredApp]:
+        found = await self._store.read(changes.list_apps)
+        return [app for app in found if app_ids is None or app.id in app_ids]
+
+    def _check_holds(self) -> None:
+        with self._vault.mutex:
+            check_holds(self._vault, self._archive.audit_log)
+
+    def _is_held(self, row: Entry, holds: Sequence[Hold]) -> bool:
+        return any(hold.covers(self._organization_id, row) for hold in holds)
+
+    def _folder(self) -> str:
+        organization = self._organization_id
+        return encode_name(organization, "organization_id") if organization else ""
+
+    def _prove_files(self, left: Sequence[StoredFile]) -> list[str]:
+        """Those that a conversation of the archive shows, with their very bytes."""
+        holds = list_holds(self._vault)
+        shown: dict[str, dict[str, FileRef]] = {}
+        proven = []
+        for file in left:
+            id = file.conversation_id or ""
+            if id not in shown:
+                shown[id] = self._files_of(id, holds)
+            ref = shown[id].get(file.id)
+            if ref is not None and ref == FileRef(file.sha256, file.size):
+                proven += [file.id] if self._vault.shelf.is_whole(self._folder(), ref) else []
+        return proven
+
+    def _files_of(self, id: str, holds: Sequence[Hold]) -> dict[str, FileRef]:
+        """The files that an archived conversation shows, by the server's ids; none when it is on hold."""
+        try:
+            day = self._vault.locate("conversations", self._folder(), id)
+            entry = None if day is None else self._vault.find_entry(day, id)
+            if day is None or entry is None or self._is_held(entry, holds):
+                return {}
+            found = Conversation.parse(decode_object(self._vault.read(day, entry), entry.file))
+        except (DamagedFileError, BadJsonError, InvalidRequestError):
+            return {}
+        return {
+            str(one.record.get("upload_file_id")): one.ref
+            for one in iter_attachments(found)
+            if one.ref is not None
+        }
+
+    async def _prove(self, app: StoredApp, idle: Sequence[Changed]) -> list[_Proven]:
         def read(connection: Connection) -> dict[str, tuple[Loaded, bool]]:
             found = read_whole(connection, app.id, [one.id for one in idle])
             return {
@@ -251,16 +327,16 @@ class _Run:
             }
 
         stored = await self._store.read(read)
-        return await asyncio.to_thread(self._compare, app, idle, stored, holds)
+        return await asyncio.to_thread(self._compare, app, idle, stored)
 
     def _compare(
         self,
         app: StoredApp,
         idle: Sequence[Changed],
         stored: dict[str, tuple[Loaded, bool]],
-        holds: Sequence[Hold],
     ) -> list[_Proven]:
         proven = []
+        holds = list_holds(self._vault)
         for changed in idle:
             if changed.id not in stored:
                 continue
@@ -276,7 +352,7 @@ class _Run:
             if changed.at >= int(bound.timestamp() * 1_000_000):
                 continue
             found = self._find(conversation, row, loaded.runs)
-            if any(hold.covers(self._organization_id, row) for hold in holds):
+            if self._is_held(row, holds):
                 self._report.keep(app.id, changed.id, "on hold")
             elif self._keep_annotated and any("annotation" in one for one in conversation.messages):
                 self._report.keep(app.id, changed.id, "annotated")
@@ -285,9 +361,9 @@ class _Run:
             elif isinstance(found, str):
                 self._report.keep(app.id, changed.id, found)
             else:
-                day, entry, size, has_files = found
+                day, entry, size, shows_files = found
                 line = _line(day, entry, rule)
-                proven.append(_Proven(changed, line, row.messages, len(loaded.runs), size, has_files))
+                proven.append(_Proven(changed, row, line, len(loaded.runs), size, shows_files))
         return proven
 
     def _find(
@@ -295,11 +371,10 @@ class _Run:
     ) -> tuple[Day, Entry, int, bool] | Why:
         """Where the archive has exactly this, read back, or why it has not.
 
-        Also its bytes with those of the runs, and whether its files are there too.
+        Also its bytes with those of the runs, and whether it shows any files.
         """
         try:
-            organization = self._organization_id
-            folder = encode_name(organization, "organization_id") if organization else ""
+            folder = self._folder()
             day = self._vault.locate("conversations", folder, conversation.id)
             entry = None if day is None else self._vault.find_entry(day, conversation.id)
             if day is None or entry is None:
@@ -322,9 +397,7 @@ class _Run:
                     return "archive is behind"
         except (DamagedFileError, BadJsonError, InvalidRequestError):
             return "archive is damaged"
-        refs = [one.ref for one in iter_attachments(noted)]
-        has_files = all(ref is not None and self._vault.shelf.is_whole(folder, ref) for ref in refs)
-        return day, entry, size, has_files
+        return day, entry, size, any(True for _ in iter_attachments(noted))
 
     def _clean(self, conversation: Conversation) -> Conversation:
         clean = _redacted(self._redactor, conversation)
@@ -335,8 +408,19 @@ class _Run:
         return clean.within(self._organization_id)
 
 
-def _remove(app_id: str, wanted: Sequence[Changed], connection: Connection) -> list[str]:
-    return changes.remove(connection, app_id, wanted)
+def _remove(app_id: str, proven: Sequence[_Proven], connection: Connection) -> list[str]:
+    for one in proven:
+        if one.shows_files:
+            files.take_along(connection, app_id, one.changed.id)
+    return changes.remove(connection, app_id, [one.changed for one in proven])
+
+
+def _forget(ids: Sequence[str], connection: Connection) -> int:
+    return files.delete_many(connection, ids)
+
+
+def _list_left(app_id: str, after: str | None, connection: Connection) -> tuple[StoredFile, ...]:
+    return files.list_left(connection, app_id, after, limit=AT_ONCE)
 
 
 def _count(app_id: str, connection: Connection) -> int:
@@ -375,8 +459,3 @@ def _line(day: Day, entry: Entry, rule: RetentionRule) -> AuditLine:
         reason=f"retention rule {rule.name!r}",
         previous="",
     )
-
-
-def _append(archive: Archive, lines: Sequence[AuditLine]) -> None:
-    with archive.vault.mutex:
-        archive.audit_log.append(lines)

@@ -15,7 +15,8 @@ Examples:
 
 A worker does what `weft serve` does in the background unless jobs.in_server is false: pulls, retention,
 verification, messages about failures. Any number may run; when one is killed, another one goes on with its
-work. The archive itself has one writer at a time, so the others wait.
+work. The archive itself has one writer at a time, so the others wait. `weft archive thin` is not done beside
+a worker on the same data folder; the worker does it when a server is asked for it.
 
 The first SIGINT or SIGTERM puts unfinished work back and ends.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from weft.cli.living import living_as_worker
+from weft.cli.memory import settle_memory
 from weft.cli.screen import Screen
 from weft.cli.stop_signal import stop_signals
 from weft.clock import SystemClock
@@ -23,16 +25,17 @@ async def work(settings: Settings) -> int:
         StoreError: The database cannot be opened.
     """
     screen = Screen(sys.stdout)
-    clock, stop = SystemClock(), asyncio.Event()
-    with stop_signals(stop.set):
+    clock, ids, stop = SystemClock(), TimeOrderedIds(), asyncio.Event()
+    with stop_signals(stop.set), living_as_worker(settings, ids.new()):
         async with open_store(
             settings.database_url, clock=clock, search_index=settings.server.search_index
         ) as store:
             files = await open_file_store(settings.files_url)
             try:
-                desk = make_desk(settings, store, clock=clock, ids=TimeOrderedIds(), files=files)
+                desk = make_desk(settings, store, clock=clock, ids=ids, files=files)
                 async with desk.open(work=True):
                     screen.line(f"Working on {desk.folder}. Ctrl-C stops.", "green")
+                    settle_memory()
                     await stop.wait()
             finally:
                 await files.close()

@@ -14,7 +14,8 @@ from weft.jobs.kind import Claim, QueueRule
 from weft.jobs.tables import jobs, lock, schedules, steps
 
 MAX_DEATHS = 5
-"""Processes that may end in the middle of a job before it is taken to be the reason."""
+"""Processes that may end in the middle of a job, none of which got any further with it, before it is taken to
+be the reason."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = 60_000_000
 _LOOKED_AT = 200
@@ -148,7 +149,10 @@ def claim_jobs(
 
 
 def keep_leases(
-    connection: Connection, claim: Claim, progress: Mapping[str, Mapping[str, object]]
+    connection: Connection,
+    claim: Claim,
+    progress: Mapping[str, Mapping[str, object]],
+    advanced: Sequence[str] = (),
 ) -> list[str]:
     """Say that the owner lives and how far its jobs are; ids of those that somebody wants cancelled."""
     connection.execute(
@@ -159,6 +163,10 @@ def keep_leases(
     for id, told in progress.items():
         connection.execute(
             update(jobs).where(jobs.c.id == id, jobs.c.owner == claim.owner).values(progress=encode(told))
+        )
+    if advanced:
+        connection.execute(
+            update(jobs).where(jobs.c.id.in_(advanced), jobs.c.owner == claim.owner).values(deaths=0)
         )
     query = select(jobs.c.id).where(
         jobs.c.owner == claim.owner, jobs.c.status == "running", jobs.c.is_cancel_wanted
@@ -231,9 +239,10 @@ def find_step(connection: Connection, job_id: str, name: str) -> str | None:
 
 
 def put_step(connection: Connection, job_id: str, name: str, result: str) -> None:
-    """Note that a step was done."""
+    """Note that a step was done, with which the job has got further than those that ended in its middle."""
     connection.execute(delete(steps).where(steps.c.job_id == job_id, steps.c.name == name))
     connection.execute(steps.insert().values(job_id=job_id, name=name, result=result))
+    connection.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.deaths > 0).values(deaths=0))
 
 
 def put_schedule(connection: Connection, schedule: Schedule, next_at: datetime) -> None:
@@ -308,7 +317,8 @@ def _take_from_the_dead(connection: Connection, now: int) -> None:
             finished_at=now,
             owner=None,
             lease_until=None,
-            error=f"its process ended in the middle of it {MAX_DEATHS + 1} times",
+            error=f"its process ended in the middle of it {MAX_DEATHS + 1} times in a row "
+            "without getting further",
         )
     )
     connection.execute(

@@ -304,15 +304,21 @@ class JobEngine:
         if not self._at_work and not self._secrets:
             return
         now = self._clock.monotonic()
-        if self._beaten is not None and now - self._beaten < self._beat_seconds:
+        advanced = [id for id, (work, _) in self._at_work.items() if work.has_advanced]
+        if self._beaten is not None and now - self._beaten < self._beat_seconds and not advanced:
             return
         self._beaten = now
         claim = self._claim()
         told = {id: dict(work.progress) for id, (work, _) in self._at_work.items() if work.has_news}
         for work, _ in self._at_work.values():
             work.has_news = False
-        for id in await self._store.write(lambda connection: book.keep_leases(connection, claim, told)):
+        for id in await self._store.write(
+            lambda connection: book.keep_leases(connection, claim, told, advanced)
+        ):
             self._stop(id)
+        for work, _ in self._at_work.values():
+            if work.job.id in advanced:
+                work.has_advanced = False
 
     async def _tick(self, now: datetime) -> None:
         for schedule in await self._store.read(lambda connection: book.list_schedules(connection, now)):
@@ -332,7 +338,7 @@ class JobEngine:
             lambda connection: book.claim_jobs(connection, claim, self._queues, names, room)
         )
         for job in taken:
-            work = Work(job, self._store, self._clock, self._secrets.get(job.id))
+            work = Work(job, self._store, self._clock, self._secrets.get(job.id), self._news.set)
             self._at_work[job.id] = (work, asyncio.create_task(self._do(work), name=f"weft-job-{job.id}"))
 
     async def _do(self, work: Work) -> None:

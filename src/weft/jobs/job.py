@@ -36,7 +36,7 @@ class Job:
     attempts: int = 0
     """Times that it was begun and ended badly."""
     deaths: int = 0
-    """Times that its process ended in the middle of it."""
+    """Times in a row that its process ended in the middle of it, since it last got any further."""
     progress: Mapping[str, object] = field(default_factory=dict)
     result: object = None
     error: str = ""

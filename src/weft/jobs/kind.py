@@ -42,6 +42,14 @@ class JobWork(Protocol):
         """Say how far the work is; written from time to time, so it costs next to nothing."""
         ...
 
+    def advance(self) -> None:
+        """Say that something is done for good, which whoever goes on with this need not do again.
+
+        A step that is done says so by itself. A job is given up when many processes in a row ended in the
+        middle of it and none of them got any further.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Partly:

@@ -51,7 +51,7 @@ from weft.store import (
 from weft.store.app_annotations import AnnotationPage, AnnotationState
 from weft.store.apps import AppFilter, AppPage
 from weft.store.changes import Changed, StoredApp
-from weft.store.compacting import Compacted, compact
+from weft.store.compacting import Compacted, compact, free_share
 from weft.store.console_logs import ConversationEntry, ConversationEntryPage, ConversationFilter, Tally
 from weft.store.conversations import SortBy
 from weft.store.exchange import Exchange, Link, Thread, given_of, link_of, made_of, status_of
@@ -225,6 +225,7 @@ __all__ = [
     "feedbacks",
     "files",
     "forms",
+    "free_share",
     "given_of",
     "is_current",
     "keys",

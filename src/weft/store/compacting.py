@@ -1,12 +1,14 @@
 """Giving room back to the disk, and overwriting what was deleted.
 
-Deleting rows leaves a SQLite file as large as it was, and their words in it. While a server runs, its free
-pages are given back some at a time, between the transactions of others. What that leaves is the little that
-lies in the gaps of pages which are still in use (a word in a thousand, measured); only writing the whole file
-anew takes that away too, which nobody else can be written beside. So it is done where nobody else is.
+Deleting rows leaves a SQLite file as large as it was. Every connection that writes has
+`PRAGMA secure_delete` on, so that their words are overwritten at once; without it a tenth of them stayed in
+the gaps of pages that are still in use. With it there is a text in a thousand of which the file holds a
+second copy that no row knows of, made when pages were full (measured). Only writing the whole file anew takes
+that away too, and nobody else can write meanwhile. So it is done where nobody else is, and where it takes
+some tenths of a second.
 
-`PRAGMA secure_delete` is not used: with it, the same words stayed in the same gaps, and every free page that
-it overwrites is given back here anyway.
+Otherwise the free pages are given back some at a time, between the transactions of others. A file that was
+made by an early version cannot do that before it was written anew once.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ _THROWN_AWAY = 1_000
 _READER_SECONDS = 0.2
 """How long others who write may be kept waiting for those who read."""
 _TRIES = 20
+_SMALL = 16 * 1024 * 1024
+"""Bytes of rows that are written anew in some tenths of a second, for which those who write may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Compacted:
     after: int = 0
     is_whole: bool = False
     """Whether the whole file was written anew, so that nothing of what was deleted is left in it."""
+    is_stiff: bool = False
+    """Whether the file cannot become smaller until it is written anew by somebody who is alone with it."""
 
 
 async def compact(
@@ -86,15 +92,30 @@ async def compact(
     tell("index")
     await _settle_index(store, url, pace, search_index=search_index)
     tell("free")
-    is_whole = alone and await asyncio.to_thread(_write_anew, path)
-    while not alone and await pace.over(store.write(_give_back)):
+    is_whole = False
+    if alone:
+        await asyncio.to_thread(_write_anew, path, _READER_SECONDS * _TRIES)
+        is_whole = True
+    elif await store.read(_is_small):
+        is_whole = await asyncio.to_thread(_try_to_write_anew, path)
+    while not is_whole and await pace.over(store.write(_give_back)):
         pass
     tell("log")
     for _ in range(_TRIES):
         if await asyncio.to_thread(_empty_log, path):
             break
         await clock.sleep(_READER_SECONDS)
-    return Compacted(before, await asyncio.to_thread(_size, path, index_path), is_whole)
+    after = await asyncio.to_thread(_size, path, index_path)
+    return Compacted(before, after, is_whole, not is_whole and await store.read(_is_stiff))
+
+
+async def free_share(store: Store) -> float:
+    """Share of the pages of a database's file that nothing is in, 0 to 1; 0 on Postgres.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    return await store.read(_free_share)
 
 
 class _Pace:
@@ -132,25 +153,47 @@ def _throw_away(connection: Connection) -> int:
 
 def _give_back(connection: Connection) -> bool:
     """Cut free pages off the file's end; whether there are any left."""
-
-    def free() -> int:
-        return int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
-
-    before = free()
+    before = _pragma(connection, "freelist_count")
     # One page each: the driver takes no more than the first step of this statement.
     for _ in range(min(before, _PAGES)):
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
     # A file that was made without the means to do this stays as it is.
-    return 0 < free() < before
+    return 0 < _pragma(connection, "freelist_count") < before
 
 
-def _write_anew(path: Path) -> bool:
+def _free_share(connection: Connection) -> float:
+    if connection.dialect.name != "sqlite":
+        return 0.0
+    return _pragma(connection, "freelist_count") / max(_pragma(connection, "page_count"), 1)
+
+
+def _is_small(connection: Connection) -> bool:
+    used = _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
+    return used * _pragma(connection, "page_size") <= _SMALL
+
+
+def _is_stiff(connection: Connection) -> bool:
+    return _pragma(connection, "auto_vacuum") == 0
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+
+def _write_anew(path: Path, seconds: float) -> None:
     try:
-        with closing(sqlite3.connect(path, timeout=_READER_SECONDS * _TRIES, isolation_level=None)) as file:
+        with closing(sqlite3.connect(path, timeout=seconds, isolation_level=None)) as file:
             file.execute("PRAGMA auto_vacuum = INCREMENTAL")
             file.execute("VACUUM")
     except sqlite3.Error as error:
         raise StoreError(f"database {path} could not be written anew: {error}") from error
+
+
+def _try_to_write_anew(path: Path) -> bool:
+    try:
+        _write_anew(path, _READER_SECONDS)
+    except StoreError:
+        return False  # somebody writes for long, or the disk is full; some room can be given back anyway
     return True
 
 

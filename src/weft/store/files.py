@@ -9,10 +9,12 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, or_
 
 from weft.store.codec import Codec, micros
 from weft.store.records import StoredFile
+from weft.store.search_text import portions
 from weft.store.statement import Statement, inserting
-from weft.store.tables import files, message_files, messages, runs
+from weft.store.tables import conversations, files, message_files, messages, runs
 
 _CODEC = Codec(StoredFile, files)
+_MANY = 100_000
 _INSERT = inserting(files)
 _FIND = Statement(select(files).where(files.c.id == bindparam("id")), ["id"])
 _APPS_THAT_USE = Statement(
@@ -78,6 +80,47 @@ def list_of_conversation(
     return _ids(connection, query)
 
 
+def take_along(connection: Connection, app_id: str, conversation_id: str) -> None:
+    """Make those files a conversation's own that only it shows and that belong to none that is there.
+
+    So it is known of them afterwards, when the conversation is gone, where they came from.
+    """
+    mine = list_of_conversation(connection, app_id, conversation_id, limit=_MANY)
+    for part in portions(mine):
+        connection.execute(
+            update(files)
+            .where(files.c.id.in_(part))
+            .where(or_(files.c.conversation_id.is_(None), ~_conversation_exists()))
+            .values(conversation_id=conversation_id)
+        )
+
+
+def list_left(
+    connection: Connection, app_id: str, after: str | None, *, limit: int
+) -> tuple[StoredFile, ...]:
+    """Files of an app's conversations that are gone, and that nothing else shows, by id.
+
+    Args:
+        connection: In a read.
+        app_id: Whose files.
+        after: Id of the last one of the page before.
+        limit: At most so many.
+    """
+    query = (
+        select(files)
+        .where(files.c.app_id == app_id)
+        .where(files.c.conversation_id.is_not(None))
+        .where(~_conversation_exists())
+        .where(~select(runs.c.id).where(runs.c.id == files.c.run_id).exists())
+        .where(~_shown())
+        .order_by(files.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(files.c.id > after)
+    return _CODEC.decode_all(connection.execute(query).all())
+
+
 def list_of_app(connection: Connection, app_id: str, *, limit: int) -> tuple[str, ...]:
     """Ids of an app's files."""
     return _ids(connection, select(files.c.id).where(files.c.app_id == app_id).limit(limit))
@@ -132,6 +175,10 @@ def delete_many(connection: Connection, file_ids: Sequence[str]) -> int:
     if not file_ids:
         return 0
     return connection.execute(delete(files).where(files.c.id.in_(file_ids))).rowcount
+
+
+def _conversation_exists() -> ColumnElement[bool]:
+    return select(conversations.c.id).where(conversations.c.id == files.c.conversation_id).exists()
 
 
 def _shown(where: ColumnElement[bool] | None = None) -> ColumnElement[bool]:

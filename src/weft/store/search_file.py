@@ -298,6 +298,7 @@ class SearchFile:
         connection = sqlite3.connect(path, timeout=self._timeout, isolation_level=None)
         # The queue forgets what is here; it must not be lost afterwards.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
         return connection
 
     def _check(self, index: sqlite3.Connection, database: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.archive.records import conversation_files, tree
 from tests.contract import apps
@@ -18,6 +19,7 @@ from tests.contract.console_caller import PASSWORD, make_account, signed_in
 from tests.contract.house import House, open_house
 from weft.archive import (
     AsyncArchive,
+    DamagedFileError,
     Hold,
     PullOptions,
     PullReport,
@@ -26,6 +28,7 @@ from weft.archive import (
     RetentionRule,
     Source,
     SourceSpec,
+    StoreRetention,
     StoreSource,
     delete_archived,
     open_source,
@@ -211,22 +214,72 @@ async def test_a_damaged_copy_keeps_the_original(
     assert (report.deleted, report.kept_count) == (0, {"archive is damaged": 2})
 
 
-async def test_files_are_deleted_before_the_rows_that_name_them(
-    house: House, flow: Caller, archive: AsyncArchive
+async def test_a_hold_that_got_lost_keeps_everything_in_the_store(
+    house: House, flow: Caller, archive: AsyncArchive, tmp_path: Path
+) -> None:
+    store, rules = house.runtime.store, [RetentionRule("all", 0)]
+    await pulled(archive, StoreSource(store, clock=CLOCK))
+    held = next(iter(found(archive)))
+    archive.archive.place_hold(Hold(id="h", reason="law", conversation_id=held))
+    (tmp_path / "archive" / "logs" / ".weft" / "holds.json").unlink()
+    for deed in (preview_delete_archived, partial(delete_archived, max_share=1)):
+        with pytest.raises(DamagedFileError, match="hold 'h' was placed and is not in it"):
+            await deed(store, archive.archive, rules)
+    assert await _present(house, flow.app_id, list(found(archive))) == sorted(found(archive))
+
+
+@pytest.mark.parametrize("field", ["everything", "app_id", "from_source", "end_user_id", "organization_id"])
+async def test_a_hold_keeps_in_the_store_what_it_keeps_in_the_archive(
+    house: House, flow: Caller, archive: AsyncArchive, field: str
 ) -> None:
     store = house.runtime.store
+    source = StoreSource(store, clock=CLOCK, organization_id="org-1")
+    await archive.pull(source)
+    entries = [(day, entry) for day, entry in archive.archive.iter_entries()]
+    law = Hold(id="h", reason="law")
+    first = entries[0][1]
+    hold = {
+        "everything": law,
+        "app_id": replace(law, app_id=flow.app_id),
+        "from_source": replace(law, from_source=first.from_source),
+        "end_user_id": replace(law, end_user_id=first.end_user_id),
+        "organization_id": replace(law, organization_id="org-1"),
+    }[field]
+    archive.archive.place_hold(hold)
+    rules = [RetentionRule("all", 0)]
+    kept = sorted(entry.id for day, entry in entries if hold.covers("org-1", entry))
+    assert len(kept) == (1 if field == "end_user_id" else 2)
+    plan = archive.archive.preview_retention(rules)
+    report = await delete_archived(store, archive.archive, rules, max_share=1, organization_id="org-1")
+    assert sorted(one.conversation_id for one in report.kept) == kept
+    assert (report.kept_count, plan.held) == ({"on hold": len(kept)}, len(kept))
+    assert await _present(house, flow.app_id, [entry.id for _, entry in entries]) == kept
+
+
+async def test_a_hold_that_is_placed_meanwhile_counts(
+    house: House, flow: Caller, archive: AsyncArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, told = house.runtime.store, []
     await pulled(archive, StoreSource(store, clock=CLOCK))
-    seen: list[str] = []
+    one, two = sorted(found(archive))
+    monkeypatch.setattr("weft.archive.store_retention.AT_ONCE", 1)
 
-    async def delete_files(app_id: str, conversation_id: str) -> int:
-        assert await store.read(lambda c: conversations.find(c, app_id, conversation_id, end_user_id=None))
-        seen.append(conversation_id)
-        return 0
+    def place(now: StoreRetention) -> None:
+        told.append(now.deleted)
+        if len(told) == 1:
+            left = next(iter(set(found(archive)) - gone(archive)))
+            archive.archive.place_hold(Hold(id="h", reason="law", conversation_id=left))
 
-    await delete_archived(
-        store, archive.archive, [RetentionRule("all", 0)], max_share=1, delete_files=delete_files
+    report = await delete_archived(
+        store, archive.archive, [RetentionRule("all", 0)], max_share=1, progress=place
     )
-    assert sorted(seen) == sorted(found(archive))
+    assert (report.deleted, report.kept_count) == (1, {"on hold": 1})
+    assert len(await _present(house, flow.app_id, [one, two])) == 1
+
+
+def gone(archive: AsyncArchive) -> set[str]:
+    """What the audit log says was deleted from a store."""
+    return {line.id for line in archive.archive.iter_audit_lines() if line.action == "delete-from-store"}
 
 
 async def test_a_console_account_sees_what_the_store_has(

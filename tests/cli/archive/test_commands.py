@@ -76,6 +76,35 @@ def test_conversations_are_found_shown_and_counted(weft_archive: Command, export
     assert seen == {"conv-1", "conv-2", "conv-3"}
 
 
+def test_costs_are_told_exactly_for_each_currency(weft_archive: Command, tmp_path: Path) -> None:
+    paid = [
+        ("shop", "0.0000015", "USD"),
+        ("shop", "1234.1", "USD"),
+        ("desk", "0.10", "EUR"),
+        ("desk", None, ""),
+    ]
+    folder = tmp_path / "paid"
+    folder.mkdir()
+    for number, (app, price, currency) in enumerate(paid):
+        usage = {"usage": {"total_price": price, "currency": currency}} if price else {}
+        message = {"id": "m", "query": "q", "created_at": "2025-10-01T10:00:00Z", "metadata": usage}
+        conversation = {"conversation_id": f"c-{number}", "app_id": app, "messages": [message]}
+        (folder / f"{number}.json").write_text(json.dumps(conversation), encoding="utf-8")
+    weft_archive("pull", "--folder", folder)
+    _, out, _ = weft_archive("stats", "--by", "app")
+    told = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
+    assert [(row[0], *row[-2:]) for row in told] == [
+        ("app", "cost EUR", "cost USD"),
+        ("all", "0.1", "1,234.1000015"),
+        ("desk", "0.1", "-"),
+        ("shop", "-", "1,234.1000015"),
+    ]
+    found = ok(weft_archive("stats", "--by", "app", "--json"))
+    assert isinstance(found, dict)
+    assert found["totals"]["cost"] == {"EUR": "0.1", "USD": "1234.1000015"}
+    assert [group["cost"] for group in found["groups"]] == [{"EUR": "0.1"}, {"USD": "1234.1000015"}]
+
+
 def test_a_dry_run_deletes_nothing_and_what_is_on_hold_stays(weft_archive: Command, exports: Path) -> None:
     weft_archive("pull", "--folder", exports)
     placed = ok(weft_archive("holds", "--place", "case 7", "--app-id", "app-b", "--json"))

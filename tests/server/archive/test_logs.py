@@ -211,6 +211,9 @@ async def test_every_call_needs_a_token(idle: Desk, method: str, path: str) -> N
     [
         ({}, "action: is missing; known: summary, export"),
         ({"action": "purge"}, "action: 'purge' is unknown; known: summary, export"),
+        ({"action": "summary", "rating": "bad"}, "rating: 'bad' is unknown; known: like, dislike, none"),
+        ({"action": "summary", "start_date": "soon"}, "start_date: 'soon' is not a date"),
+        ({"action": "summary", "format": "doc"}, "format: 'doc' is unknown; known: "),
         (
             {"action": "export", "end_date": "2025-10-01"},
             "start_date: is missing; give a day such as 2025-10-01",

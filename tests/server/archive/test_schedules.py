@@ -17,10 +17,12 @@ from tests.archive.records import NOW
 from tests.contract.caller import BOUND
 from tests.jobs.clock import HeldClock
 from tests.server.archive.desk import KEY, URL, Desk, open_desk
+from weft.archive import FolderSource, SourceApp, SourcePage
 from weft.errors import ConfigError
 from weft.jobs import Job
 from weft.server import ArchiveDesk
 from weft.settings import Settings, load_settings
+from weft.store import Connection
 
 pytestmark = pytest.mark.anyio
 SECRET = "a secret of thirty-two characters"
@@ -272,3 +274,35 @@ def test_the_guides_environment_variables_are_settings(tmp_path: Path) -> None:
     found = (archive.url, archive.app_id, archive.api_key.get_secret_value(), archive.retention_days)
     assert (found, archive.auto_pull) == ((URL, "app-1", KEY, 30), True)
     assert Settings(data=tmp_path).archive.auto_pull is False
+
+
+async def test_a_pull_that_wrote_something_has_got_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that one in whose middle many processes ended is only given up if it stands still."""
+    stands = asyncio.Event()
+
+    class Standing(FolderSource):
+        """Gives its pages and then nothing, not even an end."""
+
+        async def iter_pages(self, app: SourceApp, cursor: str) -> AsyncIterator[SourcePage]:
+            async for page in super().iter_pages(app, ""):
+                yield page
+            stands.set()
+            await asyncio.Event().wait()
+
+    def after_five_deaths(connection: Connection) -> None:
+        connection.exec_driver_sql("UPDATE weft_jobs SET deaths = 5, run_at = 0")
+
+    async with open_desk(tmp_path, clock=JobClock(NOW), sources={"shop": SOURCE}) as desk:
+        desk.upstream.put(*range(200))  # some pages, and more than are stored at once
+        monkeypatch.setattr("tests.server.archive.desk.FolderSource", Standing)
+        jobs = desk.archive.jobs
+        later = NOW.replace(year=2026)
+        job = await jobs.enqueue("archive-pull", {"targets": [{"source": "shop"}]}, run_at=later)
+        await desk.archive.store.write(after_five_deaths)
+        async with asyncio.timeout(BOUND):
+            await stands.wait()
+        (found,) = await until(desk.archive, "archive-pull", 1, lambda one: one.deaths == 0)
+        assert (found.status, found.progress["written"] in range(1, 201)) == ("running", True)
+        await jobs.cancel(job.id)

@@ -20,9 +20,17 @@ from tests.contract.house import House, open_house
 from tests.contract.uploads import PNG, fetched, local, uploaded
 from tests.jobs.clock import HeldClock
 from tests.server.archive.desk import PATH
-from weft.archive import Archive, delete_archived
+from weft.archive import Archive, AsyncArchive, RetentionRule, delete_archived
 from weft.errors import ConfigError
-from weft.store import Annotation, Connection, app_annotations, conversations, files
+from weft.store import (
+    Annotation,
+    Compacted,
+    Connection,
+    app_annotations,
+    conversations,
+    files,
+    free_share,
+)
 
 pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
@@ -129,6 +137,41 @@ async def test_what_is_archived_goes_and_comes_back_the_same(place: Place) -> No
     await place.pull()
     assert (await place.call("GET", export)).body == before
     assert [one["answer"] for one in await flow.messages(old[0], user="ann")] == ["You said: old 0"]
+
+
+async def test_the_room_is_given_back_by_whoever_goes_on_with_a_thinning(place: Place) -> None:
+    flow = await place.house.serve(apps.echo_flow())
+    await said(flow, "a long story " * 3_000)
+    await place.pull()
+    place.clock.advance(days=40)
+    store, root = place.house.runtime.store, place.house.runtime.settings.data / "archive"
+    async with await AsyncArchive.open(root, clock=place.clock) as archive:  # and then its process ended
+        gone = await delete_archived(store, archive.archive, [RetentionRule("old", 30)], max_share=1)
+    assert gone.deleted == 1
+    assert await free_share(store) > 0
+    job = await place.done("/thin", {"older_than_days": 30})
+    assert (job["status"], job["result"]["deleted"]) == ("succeeded", 0)
+    assert job["result"]["disk"]["after"] < job["result"]["disk"]["before"]
+    assert await free_share(store) == 0
+    assert "disk" not in (await place.done("/thin", {"older_than_days": 30}))["result"]
+
+
+async def test_a_large_file_of_an_early_version_is_told_of(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stiff(*args: Any, **more: Any) -> Compacted:
+        return Compacted(before=9, after=9, is_stiff=True)
+
+    flow = await place.house.serve(apps.echo_flow())
+    await said(flow, "hi")
+    await place.pull()
+    place.clock.advance(days=2)
+    monkeypatch.setattr("weft.server.archive_api.thinning.compact", stiff)
+    disk = (await place.done("/thin", {"older_than_days": 1}))["result"]["disk"]
+    assert (disk["is_whole"], disk["error"]) == (False, "")
+    assert disk["advice"].startswith(
+        "the database was made by an earlier version, so its file stays as large"
+    )
 
 
 async def test_what_stays_is_told_with_its_reason(place: Place) -> None:
@@ -307,6 +350,7 @@ async def test_the_scheduled_clean_pulls_thins_and_sweeps(tmp_path: Path) -> Non
             2,
             {"success": True, "stray": 0, "unused": 1},
         )
+        assert job["result"]["store"]["files"] == 1
         ids = (picture["id"], unused["id"])
         assert await store.read(lambda c: [files.find(c, id) for id in ids]) == [None, None]
         assert await place.present(flow.app_id, old, shown["conversation_id"]) == [False, False]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from weft.cli.screen import Screen
 from weft.errors import RemoteError
 
 if TYPE_CHECKING:
+    from weft.clock import Clock
     from weft.server import ArchiveDesk, RestoreArgs, ThinArgs
     from weft.settings import Settings
 
@@ -36,13 +36,14 @@ if the archive has their bytes.
 
 While a server runs, name it with --server (the token is WEFT_TOKEN; on the server's own machine it follows
 from the data folder). Without one the database's file is written anew, so that nothing of what was deleted is
-left in it.
+left in it; so no `weft worker` may run on it either. Done again, it goes on where it was broken off.
 
-Exit codes: 0, 1 when it was refused or an app could not be done, 2 when the call is wrong or a server runs
-that was not named."""
+Exit codes: 0, 1 when it was refused or an app could not be done, 2 when the call is wrong or a server or
+worker runs that was not named."""
 LOOK_SECONDS = 0.3
 SILENT_SECONDS = 20.0
 """A server that shares its database with other machines and was not heard of for so long is gone."""
+WAITING = "waiting for a server or worker that has time for it"
 _NOBODY = Where()
 _SHOWN = 20
 Json = dict[str, Any]
@@ -154,6 +155,9 @@ class _Work:
         self._told |= progress
         self._say(_far(self._told))
 
+    def advance(self) -> None:
+        """Nobody asks."""
+
 
 async def _thin(desk: ArchiveDesk, work: _Work, args: ThinArgs) -> Json:
     from weft.server import thin_store
@@ -173,7 +177,7 @@ async def _directly(
     """Do something with the database itself.
 
     Raises:
-        BadCallError: There is no archive or no database, or a server uses it.
+        BadCallError: There is no archive or no database, or a server or worker uses it.
     """
     from weft.clock import SystemClock
     from weft.ids import TimeOrderedIds
@@ -185,7 +189,7 @@ async def _directly(
         raise BadCallError(f"{folder}: there is no archive; pull into it first: weft archive pull")
     if not has_database(settings):
         raise BadCallError(f"{settings.data}: no server has kept anything here; name its folder with --data")
-    _refuse_beside_a_server(settings)
+    _refuse_beside_others(settings)
     clock = SystemClock()
     async with open_store(
         settings.database_url, clock=clock, search_index=settings.server.search_index
@@ -201,19 +205,20 @@ def has_database(settings: Settings) -> bool:
     return not url.startswith("sqlite") or Path(url.removeprefix("sqlite:///")).is_file()
 
 
-def _refuse_beside_a_server(settings: Settings) -> None:
-    """Every server of this machine holds a lock in its data folder."""
-    import fcntl
+def _refuse_beside_others(settings: Settings) -> None:
+    """Nobody else may use a file that is to be written anew."""
+    from weft.cli.living import list_living  # no such locks everywhere
 
-    folder = settings.data / "processes"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            raise _beside(f"a server runs on {settings.data}") from None
+    if not settings.database_url.startswith("sqlite"):
+        return
+    others = list_living(settings)
+    if "server" in others:
+        raise _beside(f"a server runs on {settings.data}")
+    if others:
+        raise BadCallError(
+            f"a worker runs on {settings.data}; stop it first, or start the server too and name that with "
+            "--server http://HOST:PORT, so that the worker does it"
+        )
 
 
 async def _refuse_beside_other_machines(store: Any, settings: Settings) -> None:
@@ -243,18 +248,38 @@ def _by_server(
     """
     import httpx2
 
+    from weft.clock import SystemClock
+
     with open_client(settings, server) as client:
+
+        def ask(method: str, path: str, content: Mapping[str, object] | None = None) -> Json:
+            return answer_of(client.request(method, PATH + path, json=content))
+
         try:
-            job: Json = answer_of(client.post(PATH + path, json=dict(body)))["job"]
-            while job["status"] in ("queued", "running"):
-                say(_far(job["progress"]))
-                time.sleep(LOOK_SECONDS)
-                job = answer_of(client.get(f"{PATH}/jobs/{job['id']}"))
+            job: Json = ask("POST", path, dict(body))["job"]
+            job = asyncio.run(ended(job, lambda id: ask("GET", f"/jobs/{id}"), say, SystemClock()))
         except httpx2.HTTPError as error:
             raise unreachable(server, error) from error
     if not isinstance(job["result"], dict):
         raise RemoteError(f"the server's job ended as {job['status']}: {job['error']}")
     return job["result"]
+
+
+async def ended(job: Json, ask: Callable[[str], Json], say: Callable[[str], None], clock: Clock) -> Json:
+    """A server's job when it has ended.
+
+    Args:
+        job: As the server told it.
+        ask: Gives the job of an id as it is now; may wait for the server.
+        say: Told how far it is.
+        clock: For the time between two looks.
+    """
+    while job["status"] in ("queued", "running"):
+        is_waiting = job["status"] == "queued" and not job["progress"]
+        say(WAITING if is_waiting else _far(job["progress"]))
+        await clock.sleep(LOOK_SECONDS)
+        job = await asyncio.to_thread(ask, job["id"])
+    return job
 
 
 def _far(told: Mapping[str, object]) -> str:
@@ -275,9 +300,13 @@ def _show_thinned(screen: Screen, view: Json) -> None:
     for why, number in sorted(view["kept"].items()):
         hint = "; `weft archive pull` archives them" if why in ("not archived", "archive is behind") else ""
         screen.line(f"  {number:,} old ones stay: {why}{hint}")
+    if view.get("files"):
+        screen.line(f"  {view['files']:,} attached files deleted, which the archive has")
     disk = view.get("disk") or {}
     if disk.get("before"):
         screen.line(f"  the database took {size(disk['before'])} and takes {size(disk['after'])} now")
+    if disk.get("advice"):
+        screen.line(f"  {disk['advice']}", "yellow")
     for error in (view["error"], disk.get("error")):
         if error:
             screen.line(f"  {error}", "red")

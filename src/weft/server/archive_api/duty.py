@@ -99,7 +99,11 @@ async def _pull_one(
     apps: dict[str, PullProgress] = {}
 
     def told(progress: PullProgress) -> None:
+        before = apps.get(progress.app.id)
         apps[progress.app.id] = progress
+        earlier = (0, 0) if before is None else (before.written, before.runs)
+        if (progress.written, progress.runs) > earlier:
+            work.advance()  # it is on the disk, and the next pull passes over it
         work.tell(
             seen=sum(one.seen for one in apps.values()),
             written=sum(one.written for one in apps.values()),

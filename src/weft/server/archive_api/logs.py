@@ -78,11 +78,15 @@ async def save_scheduled(call: ArchiveCall) -> Response:
 
 async def look(call: ArchiveCall) -> Response:
     """`GET /api/conversation-logs?action=summary|export`."""
+    kind, cursor = call.text("format") or "json", call.text("cursor")
+    if kind not in FORMATS.names():
+        raise refused("format", f"{kind[:40]!r} is unknown; known: {', '.join(FORMATS.names())}")
     match call.text("action"):
         case "summary":
+            call.select()  # a filter that makes no sense is refused here too
             return await _summary(call)
         case "export":
-            return await _export(call)
+            return await _export(call, kind, cursor)
         case other:
             told = "is missing" if other is None else f"{other[:40]!r} is unknown"
             raise refused("action", f"{told}; known: {', '.join(_ACTIONS)}")
@@ -127,13 +131,10 @@ async def _summary(call: ArchiveCall) -> Response:
         return json_reply(await archive.get_logs_summary(call.text("organization_id")))
 
 
-async def _export(call: ArchiveCall) -> Response:
-    name = call.text("format") or "json"
-    if name not in FORMATS.names():
-        raise refused("format", f"{name[:40]!r} is unknown; known: {', '.join(FORMATS.names())}")
+async def _export(call: ArchiveCall, name: str, cursor: str | None) -> Response:
     query = call.select(needs_range=True)
     async with call.desk.reading() as archive:
-        export = await archive.export(name, query, call.text("cursor"))
+        export = await archive.export(name, query, cursor)
         pieces = aiter(export)
         # What cannot be begun is said with a status; later it can only be broken off.
         first = await anext(pieces, b"")

@@ -53,6 +53,9 @@ class _Quiet:
     def tell(self, **progress: object) -> None:
         return None
 
+    def advance(self) -> None:
+        return None
+
 
 def _read(body: dict[str, object], kind: type[S]) -> S:
     try:

@@ -24,11 +24,11 @@ from weft.archive import (
 )
 from weft.errors import WeftError
 from weft.files import FileStore, open_file_store
-from weft.runs import WORKSPACE_ID, delete_conversation_files, delete_unused_files, sweep_files
+from weft.runs import WORKSPACE_ID, delete_unused_files, sweep_files
 from weft.server.archive_api.call import check_range, read_date
 from weft.server.archive_api.desk import ArchiveDesk
 from weft.server.archive_api.target import refused
-from weft.store import Connection, StoredApp, changes, compact, files, messages
+from weft.store import StoredApp, changes, compact, free_share
 
 View = dict[str, object]
 Deed = Callable[[], Awaitable[object]]
@@ -36,8 +36,13 @@ LONGEST_DAYS: Final = 36_500
 STRAY_DAYS: Final = 1
 """Days after which nobody can be about to show what a run has made."""
 _SHOWN: Final = 100
-_MOST_FILES: Final = 100_000
-_SUMS: Final = ("conversations", "candidates", "deleted", "messages", "runs", "size_bytes")
+_MUCH: Final = 0.05
+"""Share of a database's file that is free, from which on it is worth to write it anew for that alone."""
+_STIFF: Final = (
+    "the database was made by an earlier version, so its file stays as large as it is until "
+    "`weft archive thin` is done once while no server and no worker runs"
+)
+_SUMS: Final = ("conversations", "candidates", "deleted", "messages", "runs", "size_bytes", "files")
 
 
 class Step(Protocol):
@@ -49,6 +54,10 @@ class Step(Protocol):
 
     def tell(self, **progress: object) -> None:
         """Say how far the work is."""
+        ...
+
+    def advance(self) -> None:
+        """Say that something is done for good."""
         ...
 
 
@@ -159,7 +168,10 @@ async def thin(
         for number, spec in enumerate(specs):
             apps += await _thin_source(desk, work, archive, spec, args, pull, str(number))
     view |= _summed(apps)
-    if view["deleted"]:
+    # Where nothing was deleted now, somebody may have been broken off who had deleted before.
+    free = await free_share(desk.store)
+    if view["deleted"] or free:
+        alone = alone and bool(view["deleted"] or free >= _MUCH)
         view["disk"] = await work.step("compact", partial(_compact, desk, work, alone))
     return view
 
@@ -211,11 +223,10 @@ async def _thin_app(
     app: StoredApp,
     content: FileStore | None,
 ) -> View:
-    async def delete_files(app_id: str, conversation_id: str) -> object:
-        assert content is not None
-        if not await desk.store.read(partial(_shows_all_files, app_id, conversation_id)):
-            return 0  # some came otherwise than with a message, and the archive knows nothing of them
-        return await delete_conversation_files(desk.store, content, app_id, conversation_id)
+    def told(now: StoreRetention) -> None:
+        work.tell(app=app.name or app.id, deleted=now.deleted)
+        if now.deleted or now.files:
+            work.advance()
 
     try:
         report = await delete_archived(
@@ -226,22 +237,12 @@ async def _thin_app(
             organization_id=spec.organization_id,
             max_share=1.0,
             keep_annotated=args.keep_annotated,
-            delete_files=None if content is None else delete_files,
-            progress=lambda now: work.tell(app=app.name or app.id, deleted=now.deleted),
+            delete_files=None if content is None else content.delete,
+            progress=told,
         )
     except WeftError as error:
         return {"id": app.id, "name": app.name, "error": f"{type(error).__name__}: {error}"}
     return _view(app, report)
-
-
-def _shows_all_files(app_id: str, conversation_id: str, connection: Connection) -> bool:
-    """Whether messages show all that `delete_conversation_files` would delete."""
-    mine = files.list_of_conversation(connection, app_id, conversation_id, limit=_MOST_FILES)
-    if not mine:
-        return True
-    said = messages.list_page(connection, app_id, conversation_id, limit=_MOST_FILES).items
-    shown = messages.list_files(connection, [message.id for message in said])
-    return set(mine) <= {one.upload_file_id for some in shown.values() for one in some}
 
 
 async def _preview(
@@ -296,6 +297,7 @@ def _view(app: StoredApp, report: StoreRetention) -> View:
         "messages": report.messages,
         "runs": report.runs,
         "size_bytes": report.size_bytes,
+        "files": report.files,
         "kept": dict(report.kept_count),
         "kept_conversations": [
             {"conversation_id": one.conversation_id, "why": one.why} for one in report.kept[:_SHOWN]
@@ -326,7 +328,13 @@ async def _compact(desk: ArchiveDesk, work: Step, alone: bool) -> object:
         )
     except WeftError as error:
         return {"error": str(error)}  # what was deleted is; the next time gives the room back
-    return {"before": done.before, "after": done.after, "is_whole": done.is_whole, "error": ""}
+    return {
+        "before": done.before,
+        "after": done.after,
+        "is_whole": done.is_whole,
+        "advice": _STIFF if done.is_stiff else "",
+        "error": "",
+    }
 
 
 async def sweep(desk: ArchiveDesk) -> View:
@@ -372,6 +380,8 @@ async def restore(desk: ArchiveDesk, work: Step, args: RestoreArgs) -> View:
 
     def told(now: Restored) -> None:
         work.tell(conversations=now.conversations, present=now.present, failed=len(now.failed))
+        if now.conversations or now.files:
+            work.advance()
 
     await check_restore(desk, args)
     query = args.query()

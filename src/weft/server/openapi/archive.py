@@ -17,7 +17,10 @@ from weft.server.openapi.operation import (
     Schema,
 )
 
-COMMON: Final = "unauthorized forbidden internal_server_error archive_failed archive_damaged"
+COMMON: Final = (
+    "unauthorized forbidden internal_server_error archive_failed archive_damaged "
+    "request_header_fields_too_large"
+)
 _WRITES: Final = "archive_locked archive_full archive_read_only"
 _ANY: Final[Schema] = {"type": "object"}
 _SHORT: Final[Schema] = {"type": "string", "maxLength": 2000}
@@ -104,6 +107,7 @@ _CLEANED: Final = _object(
 )
 _THINNED: Final = _object(
     "disk",
+    "files",
     success=_FLAG,
     error=TEXT,
     dry_run=_FLAG,
@@ -114,6 +118,7 @@ _THINNED: Final = _object(
     messages=_COUNT,
     runs=_COUNT,
     size_bytes=_COUNT,
+    files=_COUNT,
     kept={"type": "object", "additionalProperties": _COUNT},
     apps=_list(_ANY),
     disk=_ANY,

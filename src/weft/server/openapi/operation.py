@@ -50,6 +50,7 @@ STATUS_OF: Final[Mapping[str, int]] = {
         413: "audio_too_large file_too_large request_entity_too_large",
         415: "unsupported_audio_type unsupported_file_type unsupported_media_type",
         416: "range_not_satisfiable",
+        431: "request_header_fields_too_large",
         429: "email_code_login_limit rate_limit_error too_many_requests",
         500: "archive_damaged archive_failed internal_server_error",
         503: "archive_read_only service_unavailable",
