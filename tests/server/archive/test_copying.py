@@ -91,3 +91,17 @@ async def test_a_schedule_of_ones_own_may_copy(tmp_path: Path) -> None:
         ended = await tried(desk, clock)
         said = "neither archive.pack_after_days nor archive.bucket is set"
         assert (ended.status, said in ended.error) == ("failed", True)
+
+
+async def test_masked_texts_that_another_book_keeps_from_the_bucket_are_told(tmp_path: Path) -> None:
+    for name, status in (("one", "succeeded"), ("two", "partial-succeeded")):
+        settings = {
+            "bucket": f"file://{tmp_path}/bucket",
+            "redact": True,
+            "redact_key": f"the key of {name}, long enough to be one",
+        }
+        async with open_desk(tmp_path / name, clock=JobClock(NOW), archive=settings) as desk:
+            desk.upstream.put(1, answer="Write to ann@example.com!")
+            await desk.save()
+            job = await desk.ended((await desk.archive.jobs.enqueue("archive-copy", {})).id)
+            assert (job.status, "masked texts were not copied" in job.error) == (status, name == "two")

@@ -29,7 +29,7 @@ async def copy(desk: ArchiveDesk, work: JobWork) -> object:
     if settings.pack_after_days is None and settings.bucket is None:
         raise ConfigError("neither archive.pack_after_days nor archive.bucket is set, so nothing is done")
     view: dict[str, object] = {}
-    damaged: list[str] = []
+    wrong: list[str] = []
     async with desk.writing() as archive:
         if settings.pack_after_days is not None:
             packed = await archive.compress_sealed_days(settings.pack_after_days)
@@ -41,12 +41,13 @@ async def copy(desk: ArchiveDesk, work: JobWork) -> object:
             work.tell(packed=packed.files)
         if settings.bucket is not None:
             copied = await _copy(archive, settings.bucket)
-            damaged = copied.damaged
-            view["copied"] = {**msgspec.to_builtins(copied), "damaged": damaged[:_SHOWN_FILES]}
+            view["copied"] = {**msgspec.to_builtins(copied), "damaged": copied.damaged[:_SHOWN_FILES]}
+            if found := copied.damaged:
+                wrong.append(f"{len(found)} damaged files are not in the bucket, {found[0]} the first")
+            if copied.secrets_left:
+                wrong.append(f"masked texts were not copied: {copied.secrets_left}")
     desk.say_changed()
-    if damaged:
-        return Partly(view, f"{len(damaged)} damaged files are not in the bucket, {damaged[0]} the first")
-    return view
+    return Partly(view, "; ".join(wrong)) if wrong else view
 
 
 async def _copy(archive: AsyncArchive, url: str) -> Copied:
