@@ -23,29 +23,32 @@ class TimeOrderedIds:
 
     def __init__(self) -> None:
         self._last_ms = 0
+        self._time = ""
+        """`_last_ms` and the version as they stand in every identifier of that millisecond."""
         self._counter = 0
-        self._noise = b""
-        """Random bytes; fetched many at a time, as a call to the kernel costs more than an id."""
+        self._noise = ""
+        """Random hexadecimal digits; fetched many at a time, as a call to the kernel costs more than that."""
         self._used = 0
 
     def new(self) -> str:
         """A new identifier, later than all before it in text order."""
         ms = time.time_ns() // 1_000_000
-        if self._used + 8 > len(self._noise):
-            self._noise, self._used = os.urandom(4096), 0
-        noise = int.from_bytes(self._noise[self._used : self._used + 8], "big")
-        self._used += 8
+        used = self._used
+        if used + 18 > len(self._noise):
+            self._noise, used = os.urandom(4608).hex(), 0
+        noise, self._used = self._noise, used + 18
         if ms > self._last_ms:
-            self._last_ms = ms
-            self._counter = noise >> 54 & 0x1FF
-        else:
+            self._begin(ms, int(noise[used + 15 : used + 18], 16) & 0x1FF)
+        elif self._counter < 0xFFF:
             self._counter += 1
-            if self._counter > 0xFFF:
-                self._last_ms += 1
-                self._counter = 0
-        tail = noise & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000
-        text = f"{self._last_ms:012x}7{self._counter:03x}{tail:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        else:
+            self._begin(self._last_ms + 1, 0)
+        # The fourth group begins with the variant, two bits, for which one digit is given.
+        return f"{self._time}{self._counter:03x}-8{noise[used : used + 3]}-{noise[used + 3 : used + 15]}"
+
+    def _begin(self, ms: int, counter: int) -> None:
+        self._last_ms, self._counter = ms, counter
+        self._time = f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7"
 
 
 class SequentialIds:

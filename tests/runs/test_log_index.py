@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tests.engine.harness import BOUND, answer, start
 from tests.runs.house import House
 from weft.errors import StoreError
-from weft.runs.log_index import LOOK_SECONDS, LogIndexer
+from weft.runs.log_index import GATHER_SECONDS, LOOK_SECONDS, LogIndexer
 from weft.store import LogFilter, Store, logs, open_search_index, open_store, search_queue, tables
 from weft.testing.clock import FrozenClock
 
@@ -80,6 +80,8 @@ async def test_without_an_index_nothing_waits_for_one(house: House) -> None:
 class Unwilling:
     """An index that fails once."""
 
+    step_rows = 10
+
     def __init__(self) -> None:
         self.steps = 0
         self.worked = asyncio.Event()
@@ -93,6 +95,27 @@ class Unwilling:
 
     async def tidy(self, least: float) -> bool:
         return False
+
+
+class Counting:
+    """An index that finds so many texts, step by step."""
+
+    step_rows = 10
+
+    def __init__(self, *rows: int) -> None:
+        self._rows = [*rows, 0]
+
+    async def step(self, store: Store, limit: int) -> int:
+        return self._rows.pop(0)
+
+    async def tidy(self, least: float) -> bool:
+        return False
+
+
+async def test_after_a_small_step_more_texts_may_come_together(house: House) -> None:
+    clock = FrozenClock()
+    await LogIndexer(house.store, Counting(10, 10, 3), clock).catch_up()
+    assert clock.slept == [0.0, 0.0, GATHER_SECONDS]
 
 
 async def test_an_index_that_fails_is_tried_again(house: House) -> None:

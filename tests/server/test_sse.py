@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import pytest
 
+from weft.server.guarded_protocol import LEAVING
 from weft.server.sse import FrameStream
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +91,23 @@ async def test_a_reader_that_leaves_is_told_of_once() -> None:
     stream.put([b"late"])
     stream.end()
     assert (connection.body, left) == (b"0", [True])
+
+
+async def test_a_server_that_tells_who_leaves_is_not_asked() -> None:
+    left: list[bool] = []
+    heard: list[Callable[[], None] | None] = []
+    connection, stream = Connection(), FrameStream(ping_seconds=60, on_leave=left.append)
+    stream.put([b"0"])
+    scope = {"type": "http", "extensions": {LEAVING: heard.append}}
+    task = asyncio.create_task(stream(scope, connection.receive, connection.send))
+    await connection.has(b"0")
+    await asyncio.sleep(0)
+    leave = heard[0]
+    assert leave is not None
+    leave()
+    async with asyncio.timeout(10):
+        await task
+    assert (left, heard[1:], connection.watched.is_set()) == ([True], [None], False)
 
 
 async def test_a_reader_that_lags_too_far_behind_is_let_go_while_it_still_hangs() -> None:

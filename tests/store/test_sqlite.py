@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from weft.errors import StoreError
 from weft.store import Connection
-from weft.store.sqlite import engine, prepare_file, write_group
+from weft.store.sqlite import SqliteStore, engine, prepare_file, write_group
 
 pytestmark = pytest.mark.anyio
 
@@ -126,3 +127,36 @@ def test_a_new_file_can_be_read_by_nobody_else(tmp_path: Path) -> None:
 def test_letters_of_every_alphabet_are_lowered(connection: Connection) -> None:
     assert connection.exec_driver_sql("SELECT lower('ПРИВЕТ ÄÖÜ')").scalar() == "привет äöü"
     assert connection.exec_driver_sql("SELECT lower(NULL)").scalar() is None
+
+
+async def test_writes_that_come_up_turn_after_turn_share_a_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+
+    def counted(connection: Connection, group: list[Any], where: str) -> list[Any]:
+        groups.append(len(group))
+        return write_group(connection, group, where)
+
+    monkeypatch.setattr("weft.store.sqlite.write_group", counted)
+    store = SqliteStore(tmp_path / "weft.db", readers=1, busy_timeout=1)
+    pending = []
+    for _ in range(3):
+        pending.append(asyncio.ensure_future(store.write(lambda connection: None)))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*pending)
+        await store.close()
+    assert groups == [3]
+
+
+async def test_a_write_that_has_just_come_up_is_kept_when_the_store_closes(
+    tmp_path: Path, connection: Connection
+) -> None:
+    store = SqliteStore(tmp_path / "weft.db", readers=1, busy_timeout=1)
+    pending = asyncio.ensure_future(store.write(note("last", [])))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await store.close()
+        assert await pending == "last"
+    assert names(connection) == ["last"]

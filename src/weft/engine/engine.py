@@ -90,12 +90,11 @@ class Engine:
         """
         state, clock = self._state, self._state.services.clock
         state.answers = answers
-        began = clock.monotonic()
+        began = state.turn_began = clock.monotonic()
         limit = state.services.limits.max_run_seconds
         alarm = asyncio.get_running_loop().call_later(
             max(0.0, limit - state.saved_seconds),
-            state.abort,
-            LimitExceededError("limits.max_run_seconds", limit),
+            lambda: state.abort(LimitExceededError("limits.max_run_seconds", limit)),
         )
         frame = self._frame = FrameRun(state, state.graph.root, self._pool, ROOT, saved=self._saved)
         task = state.task = current_task()

@@ -36,7 +36,7 @@ class RunState:
         self.places = asyncio.Semaphore(services.limits.max_parallel)
         """Held by nodes that wait for the outside world."""
         self.turn_began = 0.0
-        """When the run last gave way to others, on the monotonic clock."""
+        """When the run began, or last gave way to others, on the monotonic clock."""
         self.task: asyncio.Task[Any] | None = None
         """The one that runs the root frame, while it does."""
         self.cause: WeftError | None = None

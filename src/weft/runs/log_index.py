@@ -18,8 +18,10 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 """How often to look for what is new."""
-STEP_ROWS = 50
-"""Texts in one step, which takes some hundredths of a second."""
+STEP_SECONDS = 0.05
+"""A step that takes so long had much to do, however few texts there were."""
+GATHER_SECONDS = 0.5
+"""How long to wait after a small step: a few texts cost nearly as much as many, so let more come."""
 _THROWN_AWAY = 1_000
 
 
@@ -66,14 +68,16 @@ class LogIndexer:
 
     async def _step(self) -> int:
         began = self._clock.monotonic()
-        if self._index is None:
-            done = await self._store.write(
-                lambda connection: search_queue.throw_away(connection, _THROWN_AWAY)
-            )
+        index, full = self._index, _THROWN_AWAY
+        if index is None:
+            done = await self._store.write(lambda connection: search_queue.throw_away(connection, full))
         else:
-            done = await self._index.step(self._store, STEP_ROWS)
+            full = index.step_rows
+            done = await index.step(self._store, full)
         if done:
-            await self._clock.sleep(self._clock.monotonic() - began)
+            took = self._clock.monotonic() - began
+            is_small = done < full and took < STEP_SECONDS
+            await self._clock.sleep(GATHER_SECONDS if is_small else took)
         return done
 
     async def _keep(self) -> None:

@@ -14,6 +14,7 @@ from weft.runs import Runtime
 from weft.server import archive_api, console_api, openai_api, service_api, signed_files
 from weft.server.door import Door, Origins, told_routes
 from weft.server.errors import answer_error
+from weft.server.fixed_routes import FixedRoutes
 from weft.server.guarded_protocol import ConnectionLimits
 from weft.server.measures import Measures
 from weft.server.openapi import Description, operator_operations
@@ -80,8 +81,9 @@ def create_app(
     )
     app.state.version = version
     app.state.rates = rates
+    routed = FixedRoutes(app)
     guarded = console_api.ConsoleGuard(
-        app, app, prefix=_CONSOLE, headers={}, origins=settings.server.console_origins
+        routed, routed, prefix=_CONSOLE, headers={}, origins=settings.server.console_origins
     )
     return Door(
         guarded,

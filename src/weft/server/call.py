@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from weft.errors import ForbiddenError, InvalidRequestError, UnauthorizedError
 from weft.runs import AppVersion, Runtime, hash_key
@@ -171,20 +171,18 @@ class Call:
 
     async def _body(self) -> bytes:
         limit = int(self.runtime.settings.server.max_body_bytes)
-        too_large = ApiError(
-            413, "request_entity_too_large", f"The request body is larger than {limit} bytes."
-        )
         declared = self.request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
-            raise too_large
+        size, more = int(declared) if declared.isdigit() else 0, True
         body = bytearray()
-        try:
-            async for chunk in self.request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large
-        except ClientDisconnect as error:
-            raise InvalidRequestError("the client left before its request was complete") from error
+        while more and size <= limit:
+            message = await self.request.receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequestError("the client left before its request was complete")
+            body += message.get("body", b"")
+            size, more = len(body), message.get("more_body", False)
+        if size > limit:
+            text = f"The request body is larger than {limit} bytes."
+            raise ApiError(413, "request_entity_too_large", text)
         return bytes(body)
 
 

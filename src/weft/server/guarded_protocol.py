@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -20,8 +20,13 @@ from weft.server.json_text import encode
 
 log = logging.getLogger(__name__)
 
+TellLeaving: TypeAlias = Callable[[Callable[[], None] | None], None]
+"""Takes who is to be told, at once if the client has left already; ``None`` for nobody any more."""
+
 ABORT: Final = "weft.abort"
 """Name of the ASGI extension that drops a connection together with what waits in it."""
+LEAVING: Final = "weft.leaving"
+"""Name of the ASGI extension that tells when the client has left, without a task that waits for it."""
 _MAX_HEADERS: Final = 100
 _LINGER_SECONDS: Final = 30.0
 """How long a client may go on sending a body that was refused, so that it can read why."""
@@ -73,9 +78,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """Received since the parser last made something of it."""
         self._in_head = True
         self._refused_with = 400
-        self._extensions = {ABORT: self._abort}
+        self._extensions = {ABORT: self._abort, LEAVING: self._tell_leaving}
+        self._is_lost = False
+        self._on_leave: Callable[[], None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due: tuple[float] | None = None
+        """Seconds of the timer; another one every time that it is set."""
+        self._is_parsing = False
         self._set_timer(self.limits.max_head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,13 +94,26 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
         super().connection_lost(exc)
+        self._is_lost = True
+        if self._on_leave is not None:
+            self._on_leave()
+
+    def _tell_leaving(self, tell: Callable[[], None] | None) -> None:
+        self._on_leave = tell
+        if tell is not None and self._is_lost:
+            tell()
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self._silent_bytes += len(data)
+        before = self._due
+        self._is_parsing = True
         super().data_received(data)
+        self._is_parsing = False
+        if self._due is not before:
+            self._arm()
         if self._silent_bytes > self.limits.max_head_bytes and not self.transport.is_closing():
             # A header, a trailer or the size of a chunk that does not end.
             self._refuse(431 if self._in_head else 400)
@@ -169,9 +192,15 @@ class GuardedProtocol(HttpToolsProtocol):
     # Time
 
     def _set_timer(self, seconds: float | None) -> None:
+        self._due = None if seconds is None else (seconds,)
+        if not self._is_parsing:  # most requests come in one piece, and need no timer at all
+            self._arm()
+
+    def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if seconds is None else self.loop.call_later(seconds, self._too_late, seconds)
+        due = self._due
+        self._timer = None if due is None else self.loop.call_later(due[0], self._too_late, due[0])
 
     def _too_late(self, seconds: float) -> None:
         if self.transport.is_closing():
@@ -252,8 +281,16 @@ def guarded_protocol(limits: ConnectionLimits) -> type[GuardedProtocol]:
 
 def abort_of(scope: Any) -> Callable[[], None] | None:
     """What drops the connection of a request, where the server offers it."""
-    extensions = scope.get("extensions") or {}
-    return cast("Callable[[], None] | None", extensions.get(ABORT))
+    return cast("Callable[[], None] | None", _extensions_of(scope).get(ABORT))
+
+
+def leaving_of(scope: Any) -> TellLeaving | None:
+    """What takes who is to be told when the client of a request leaves, where the server offers it."""
+    return cast("TellLeaving | None", _extensions_of(scope).get(LEAVING))
+
+
+def _extensions_of(scope: Any) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", scope.get("extensions") or {})
 
 
 def _refusal(status: int) -> bytes:

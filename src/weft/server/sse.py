@@ -40,7 +40,7 @@ from weft.events import (
     TextStreamed,
 )
 from weft.runs import LiveRun
-from weft.server.guarded_protocol import abort_of
+from weft.server.guarded_protocol import abort_of, leaving_of
 from weft.server.json_text import encode
 from weft.server.speech import Speak
 from weft.server.speech_stream import SpeechStream
@@ -257,7 +257,8 @@ class FrameStream(Response):
             loop.call_soon(self._let_go)
             if self._abort is not None:
                 loop.call_soon(self._abort)  # with all that waits in the connection
-        self._rouse()
+        if self._wake is not None:
+            self._rouse()
 
     def end(self) -> None:
         """Say that no frame follows."""
@@ -268,6 +269,9 @@ class FrameStream(Response):
         """Send frames as they come, and a ping every so often."""
         loop = asyncio.get_running_loop()
         self._abort = abort_of(scope)
+        tell_leaving = leaving_of(scope)
+        if tell_leaving is not None:
+            tell_leaving(self._leave)
         self._timer = loop.call_later(self._ping_seconds, self._ping)
         watch: asyncio.Task[None] | None = None
         begun = False
@@ -287,7 +291,7 @@ class FrameStream(Response):
                     if last:
                         break
                 else:
-                    if begun and watch is None:
+                    if begun and watch is None and tell_leaving is None:
                         watch = asyncio.create_task(self._watch(receive))
                     self._wake = loop.create_future()
                     await self._wake
@@ -298,6 +302,8 @@ class FrameStream(Response):
             self._timer.cancel()
             if watch is not None:
                 watch.cancel()
+            if tell_leaving is not None:
+                tell_leaving(None)
             self._let_go()
 
     def _let_go(self) -> None:
@@ -314,13 +320,17 @@ class FrameStream(Response):
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self._left = True
-                self._rouse()
+                self._leave()
                 return
 
+    def _leave(self) -> None:
+        self._left = True
+        self._rouse()
+
     def _rouse(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
 
 
 def stream_run(
@@ -347,13 +357,13 @@ def stream_run(
     stream = FrameStream(ping_seconds=ping_seconds, on_leave=leave)
 
     def hear(event: Event) -> None:
-        told = False
         try:
             stream.put(teller.tell(event))
-            told = True
-        finally:
-            if not told or (type(event) is not TextStreamed and type(event) in LAST):
-                end()
+        except BaseException:
+            end()
+            raise
+        if type(event) in LAST:
+            end()
 
     def hear_aloud(event: Event) -> None:
         if speech is not None and type(event) is TextStreamed:

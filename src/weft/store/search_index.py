@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 class SearchIndex(Protocol):
     """What searches ask; it learns in steps what has changed."""
 
+    step_rows: int
+    """Rows of the queue that make a good step: some hundredths of a second's work."""
+
     async def step(self, store: Store, limit: int) -> int:
         """Learn the next rows of the queue.
 
@@ -64,6 +67,9 @@ def open_search_index(url: str, ids: Ids | None = None) -> SearchIndex:
 
 
 class _InFile:
+    # A thread does it, and beginning and ending a step costs as much as fifty texts.
+    step_rows = 200
+
     def __init__(self, file: SearchFile, ids: Ids) -> None:
         self._file = file
         self._ids = ids
@@ -94,6 +100,9 @@ class _InFile:
 
 
 class _InTable:
+    # The event loop itself takes the texts apart.
+    step_rows = 50
+
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
         self._begun = False

@@ -39,6 +39,9 @@ ATTACHED = "search"
 MAX_GROUP = 1_000
 """Writes in one transaction; keeps the log, and the wait of the first in the group, within bounds."""
 
+GATHER_TURNS = 8
+"""Turns of the event loop for which a write may wait for others."""
+
 
 class SqliteStore:
     """A `Store` in one file; several processes may have it open.
@@ -86,7 +89,7 @@ class SqliteStore:
         self._check_open()
         done: asyncio.Future[object] = self._loop.create_future()
         if not self._gathered:
-            self._loop.call_soon(self._gather, 0)
+            self._loop.call_soon(self._gather, 0, GATHER_TURNS)
         self._gathered.append((fn, done))
         with self._handover:
             return cast(T, await done)
@@ -107,14 +110,14 @@ class SqliteStore:
         # The writer goes last: whoever closes last moves the log into the database file.
         self._writer.join()
 
-    def _gather(self, before: int) -> None:
-        """Hand over once a turn of the event loop has brought nothing more.
+    def _gather(self, before: int, turns: int) -> None:
+        """Hand over once a turn of the event loop has brought nothing more, or there were many.
 
         A transaction costs far more than the writes in it, and waking the writer more than one of them.
         """
         number = len(self._gathered)
-        if before < number < MAX_GROUP:
-            self._loop.call_soon(self._gather, number)
+        if before < number < MAX_GROUP and turns:
+            self._loop.call_soon(self._gather, number, turns - 1)
         else:
             self._hand_over()
 

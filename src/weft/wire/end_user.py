@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from weft.wire._field import OptionalUser, Text, User
+from weft.wire._field import MAX_USER_CHARS, OptionalUser, Text, User
 from weft.wire._model import WireModel
 from weft.wire.error import invalid_request
 from weft.wire.instant import Updated
@@ -60,8 +60,11 @@ def read_user(fields: Mapping[str, object], *, required: bool) -> str:
     Raises:
         InvalidRequestError: ``Arg user must be provided.``, or it is too long or no text.
     """
+    user = fields.get("user")
+    if isinstance(user, str) and 0 < len(user) <= MAX_USER_CHARS:
+        return user
     try:
-        given = {"user": fields.get("user")}
+        given = {"user": user}
         if required:
             return _Required.model_validate(given).user
         return _Optional.model_validate(given).user or DEFAULT_USER
