@@ -15,7 +15,7 @@ from tests.archive.index.corpus import APPS, USERS, WORDS, conversations
 from tests.archive.records import conversation as record
 from tests.archive.records import open_archive
 from weft.archive import Archive, ArchiveReadOnlyError, AsyncArchive, Conversation, Query, RetentionRule
-from weft.archive.index import Order, archive_index, building, schema, searching
+from weft.archive.index import Order, archive_index, ending, rebuilding, recent, schema, searching
 from weft.archive.index.facet import facet
 from weft.archive.index.token import FACET
 from weft.errors import ArchiveError, InvalidRequestError
@@ -373,11 +373,13 @@ def test_an_index_that_lacks_most_of_the_archive_is_made_anew(
         assert len(ids(archive, "question")) == 13
 
 
+@pytest.mark.parametrize("many", [250, 0])
 @pytest.mark.parametrize("most", [4000, 1, 0])
 def test_beginnings_of_words_are_found_however_many_words_begin_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, many: int
 ) -> None:
-    monkeypatch.setattr(searching, "MOST_ENDINGS", most)
+    monkeypatch.setattr(ending, "MOST_ENDINGS", most)
+    monkeypatch.setattr(ending, "MANY_ENDINGS", many)
     with open_archive(tmp_path) as archive:
         archive.save([record(0, answer="Größe late delivery"), record(1, answer="GROSSE late delays")])
         archive.index.refresh()
@@ -393,6 +395,37 @@ def test_beginnings_of_words_are_found_however_many_words_begin_so(
         ):
             assert sorted(ids(archive, text)) == sorted(expected), (text, most)
             assert sorted(ids(archive, text, order="relevance")) == sorted(expected), (text, most)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    versions=st.lists(conversations(), min_size=1, max_size=3),
+    kept=st.integers(0, 4),
+    steps=st.sampled_from([(1, 3, 4), (2, 100, 200), (100, 200, 300)]),
+    is_new=st.booleans(),
+)
+def test_the_newest_messages_that_are_looked_at_first_hide_no_others(
+    versions: list[list[Conversation]], kept: int, steps: tuple[int, int, int], is_new: bool
+) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        open_archive(Path(folder)) as archive,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(recent, "KEPT", kept + 1)
+        patch.setattr(searching, "STEPS", steps)
+        for corpus in versions:
+            archive.save(corpus)
+            archive.index.refresh()
+        if is_new:
+            archive.index.rebuild()
+        for text in ("re*", "gr*", "or* -re*", "app:shop o*", "answer:c* OR a1*"):
+            found = []
+            for many, most in ((250, 4000), (0, 4000), (0, 0)):
+                patch.setattr(ending, "MANY_ENDINGS", many)
+                patch.setattr(ending, "MOST_ENDINGS", most)
+                found.append(ids(archive, text, limit=2, snippets=False))
+            assert found[0] == found[1] == found[2], text
 
 
 def test_words_that_a_rebuild_finds_are_those_that_were_added_one_by_one(tmp_path: Path) -> None:
@@ -454,8 +487,8 @@ def test_messages_that_lie_far_apart_are_found_in_order_however_they_are_read(
     with open_archive(tmp_path) as archive:
         archive.save(corpus)
         for fewest, most in ((2_000, 20_000), (1, 20_000), (4, 20_000), (1, 2)):
-            monkeypatch.setattr(building, "FEWEST_ROWS", fewest)
-            monkeypatch.setattr(building, "MOST_ROWS", most)
+            monkeypatch.setattr(rebuilding, "FEWEST_ROWS", fewest)
+            monkeypatch.setattr(rebuilding, "MOST_ROWS", most)
             assert archive.index.rebuild().messages == 27
             assert ids(archive, "same", limit=5) == expected
             assert archive.index.verify() == []

@@ -140,6 +140,20 @@ def test_statistics_are_what_looking_at_every_message_gives(
             assert {group.key for group in found.groups} == groups.keys()
 
 
+def test_a_user_of_two_organisations_is_one_user_of_a_day(tmp_path: Path) -> None:
+    with open_archive(tmp_path) as archive:
+        for organization, number in (("org-1", 1), ("org-2", 1), ("org-2", 2)):
+            archive.save([record(number)], organization)
+        for query, expected in (
+            (Query(), {"2025-10-02": (2, 1), "2025-10-03": (1, 1)}),
+            (Query(organization_id="org-1"), {"2025-10-02": (1, 1)}),
+            (Query(app_ids=frozenset({"absent"})), {}),
+        ):
+            found = archive.statistics(query, by="day").groups
+            told = {group.key: (group.figures.messages, group.figures.users) for group in found}
+            assert told == expected, query
+
+
 def test_percentiles_are_as_exact_as_they_say(tmp_path: Path) -> None:
     messages = [
         {"id": f"m{n}", "created_at": "2025-10-01T10:00:00Z", "provider_response_latency": n / 100}

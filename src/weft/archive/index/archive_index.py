@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from weft.archive.errors import ArchiveReadOnlyError, from_os_error
-from weft.archive.index.building import Indexed, Progress, build, hash_of, update
+from weft.archive.index.building import Indexed, Progress, hash_of, update
 from weft.archive.index.counting import By, count_messages
 from weft.archive.index.figures import Statistics
 from weft.archive.index.message_row import run_key
 from weft.archive.index.parquet import ParquetFolder, load_extra
-from weft.archive.index.schema import FILE, VERSION, connect, connect_bulk, finish
+from weft.archive.index.rebuilding import rebuild
+from weft.archive.index.schema import FILE, VERSION, connect
 from weft.archive.index.searching import Order, SearchPage, find_page, make_hits, plan
 from weft.archive.index.sql import MAX_ROWS, TIMEOUT_SECONDS, SqlResult, run_sql
 from weft.archive.index.writing import RowWriter
@@ -352,19 +353,18 @@ class ArchiveIndex:
 
     def _rebuild(self, progress: Progress | None) -> Indexed:
         new = self.path.with_name(f"{TEMPORARY}{FILE}")
+        rows = self.path.with_name(f"{TEMPORARY}rows-{FILE}")
         _remove(new)
+        _remove(rows)
         try:
-            connection = connect_bulk(new)
-            try:
-                done = build(connection, self.vault, list(self._wanted().items()), progress)
-                finish(connection)
-            finally:
-                connection.close()
+            done = rebuild(new, rows, self.vault, list(self._wanted().items()), progress)
+            _remove(rows)
             self._put_in_place(new)
         except OSError as error:
             raise from_os_error(error, f"writing {self.path}") from error
         finally:
             _remove(new)
+            _remove(rows)
         return done
 
     def _put_in_place(self, new: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 
 from weft.archive.index.writing import LATENCY_ERROR, class_latency
 
@@ -126,16 +128,10 @@ class Statistics:
 
 def make_latency(classes: Mapping[int, int]) -> Latency | None:
     """Percentiles of latencies that were counted by class."""
-    measured = sum(classes.values())
-    if not measured:
+    numbers = sorted(classes)
+    seen = list(accumulate(map(classes.__getitem__, numbers)))
+    if not seen or not seen[-1]:
         return None
-    found = []
-    ordered = sorted(classes.items())
-    for share in _SHARES:
-        wanted, seen = share * measured, 0
-        for number, count in ordered:
-            seen += count
-            if seen >= wanted:
-                found.append(class_latency(number))
-                break
-    return Latency(measured, *found)
+    # The first class up to which there are enough.
+    found = [class_latency(numbers[bisect_left(seen, share * seen[-1])]) for share in _SHARES]
+    return Latency(seen[-1], *found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
+from weft.archive.index.ending import Endings
 from weft.archive.index.expression import And, Expression, Has, Not, Or, Text
 from weft.archive.index.facet import EVERY, facet
 from weft.archive.index.parser import rating
@@ -38,10 +39,6 @@ def restrict(expression: Expression, query: Query) -> Expression:
         ids = sorted(query.conversation_ids)
         parts.append(_any("conversation_ids", [Has("conversation", id) for id in ids]))
     return And(tuple(parts))
-
-
-Endings = Callable[[str], Sequence[str]]
-"""The words of the index that begin so, or none when there are too many to name."""
 
 
 def render_match(expression: Expression, endings: Endings | None = None) -> str:

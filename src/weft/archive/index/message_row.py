@@ -12,7 +12,7 @@ import msgspec
 
 from weft.archive.conversation import rating_of
 from weft.archive.index.facet import EVERY, facet
-from weft.archive.index.schema import MICROSECOND
+from weft.archive.index.row_number import MICROSECOND
 from weft.archive.index.token import split_text
 from weft.archive.json_text import BadJsonError, decode
 from weft.archive.place import Day
@@ -25,10 +25,26 @@ MOST_TOKENS = 2**53
 RATINGS = {None: 0, "like": 1, "dislike": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = frozenset({"error", "failed"})
-_NOTHING: dict[str, object] = {}
+_MICROSECOND = timedelta(microseconds=1)
 
 
-class _Message(msgspec.Struct, frozen=True):
+_Plain = str | int | float | bool | list[object] | None
+
+
+class _Usage(msgspec.Struct, frozen=True, gc=False):
+    total_price: object = None
+    currency: object = None
+    model: object = None
+
+
+class _Metadata(msgspec.Struct, frozen=True, gc=False):
+    """What is of use in a message's ``metadata``, most of which is about what was retrieved."""
+
+    usage: _Usage | _Plain = None
+    model: object = None
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
     created_at: str
     id: str = ""
     query: str = ""
@@ -44,13 +60,15 @@ class _Message(msgspec.Struct, frozen=True):
     model: object = None
     total_price: object = None
     currency: object = None
-    metadata: object = None
+    metadata: _Metadata | _Plain = None
     feedback: object = None
     feedbacks: object = None
     workflow_run_id: object = None
 
 
 _MESSAGE = msgspec.json.Decoder(_Message)
+_NO_USAGE = _Usage()
+_NO_METADATA = _Metadata()
 
 
 class _Conversation(msgspec.Struct, frozen=True):
@@ -62,7 +80,7 @@ class _Conversation(msgspec.Struct, frozen=True):
     model_config: object = None
 
 
-class MessageRow(msgspec.Struct, kw_only=True, gc=False):
+class MessageRow(msgspec.Struct, gc=False):
     """What the index keeps of a message; texts are cut into words already."""
 
     number: int
@@ -103,19 +121,24 @@ def iter_message_rows(data: bytes, day: Day, path: str) -> Iterator[MessageRow]:
     app = conversation.app_id
     organization = day.organization_id or ""
     default = _first_text(conversation.model_id) or _configured(conversation.model_config)
-    salted = blake2b(msgspec.json.encode([app, organization, default]), digest_size=8)
+    salt = msgspec.json.encode([app, organization, default])
     head = _head(app, organization, conversation.conversation_id)
+    title, key = conversation.name, _key(salt, conversation.name)
     for number, raw in enumerate(conversation.messages):
-        title = conversation.name if number == 0 else ""
-        hashed = salted.copy()
-        hashed.update(title.encode() if number == 0 else b"\xff")
-        hashed.update(raw)
+        hashed = blake2b(raw, digest_size=8, key=key).digest()
         try:
             message = _MESSAGE.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadJsonError(f"{path}: {error}") from error
-        digest = int.from_bytes(hashed.digest()) >> 1
+        digest = int.from_bytes(hashed) >> 1
         yield _row(message, app, organization, default, number, title, digest, head)
+        if number == 0:
+            title, key = "", _key(salt, None)
+
+
+def _key(salt: bytes, title: str | None) -> bytes:
+    """The key of a message's hash: what its row is made from besides the message."""
+    return blake2b(salt + (b"\xff" if title is None else title.encode()), digest_size=32).digest()
 
 
 def _row(
@@ -128,17 +151,15 @@ def _row(
     digest: int,
     head: str,
 ) -> MessageRow:
-    metadata = message.metadata if isinstance(message.metadata, dict) else _NOTHING
-    usage = metadata.get("usage")
-    if not isinstance(usage, dict):
-        usage = _NOTHING
+    metadata = message.metadata if isinstance(message.metadata, _Metadata) else _NO_METADATA
+    usage = metadata.usage if isinstance(metadata.usage, _Usage) else _NO_USAGE
     model = message.model_id
     if not isinstance(model, str) or not model:
-        model = _first_text(message.model, metadata.get("model"), usage.get("model")) or default
+        model = _first_text(message.model, metadata.model, usage.model) or default
     user = message.from_end_user_id if isinstance(message.from_end_user_id, str) else ""
     price, currency = message.total_price, message.currency
     if price is None:
-        price, currency = usage.get("total_price"), usage.get("currency")
+        price, currency = usage.total_price, usage.currency
     status = message.status if isinstance(message.status, str) and message.status else "normal"
     failed = status in _FAILED or bool(message.error)
     rated = None
@@ -146,26 +167,26 @@ def _row(
         rated = rating_of({"feedback": message.feedback, "feedbacks": message.feedbacks})
     run = message.workflow_run_id
     return MessageRow(
-        number=number,
-        at=microseconds(message.created_at),
-        message_id=message.id,
-        digest=digest,
-        query=split_text(message.query),
-        answer=split_text(message.answer),
-        name=split_text(title) if title else "",
-        facets=head + _properties(message.from_source, status, user, model, rated, failed),
-        app=app,
-        user=user,
-        model=model,
-        source=message.from_source,
-        currency=currency_of(currency) if price is not None else "",
-        failed=failed,
-        rating=RATINGS[rated],
-        message_tokens=min(message.message_tokens, MOST_TOKENS),
-        answer_tokens=min(message.answer_tokens, MOST_TOKENS),
-        cost=cost_of(str(price)) if price is not None else (0, 0),
-        latency=_latency(message.provider_response_latency),
-        run=run_key(organization, run) if not model and isinstance(run, str) and run else None,
+        number,
+        (datetime.fromisoformat(message.created_at) - _EPOCH) // _MICROSECOND,
+        message.id,
+        digest,
+        split_text(message.query),
+        split_text(message.answer),
+        split_text(title) if title else "",
+        head + _properties(message.from_source, status, user, model, rated, failed),
+        app,
+        user,
+        model,
+        message.from_source,
+        currency_of(currency) if price is not None else "",
+        failed,
+        RATINGS[rated],
+        min(message.message_tokens, MOST_TOKENS),
+        min(message.answer_tokens, MOST_TOKENS),
+        cost_of(str(price)) if price is not None else (0, 0),
+        _latency(message.provider_response_latency),
+        run_key(organization, run) if not model and isinstance(run, str) and run else None,
     )
 
 
@@ -197,15 +218,9 @@ def run_key(organization: str, id: str) -> int:
     return int.from_bytes(hashed.digest()) >> 1
 
 
-def microseconds(text: str) -> int:
-    """An instant of a file as microseconds since 1970."""
-    return to_microseconds(datetime.fromisoformat(text))
-
-
 def to_microseconds(instant: datetime) -> int:
     """An aware instant as microseconds since 1970."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * MICROSECOND + since.microseconds
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(at: int) -> datetime:

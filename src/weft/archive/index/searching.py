@@ -8,17 +8,17 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from typing import Literal, cast
 
 import msgspec
 
 from weft.archive.errors import DamagedFileError
+from weft.archive.index.ending import STEPS, EveryEnding, iter_recent
 from weft.archive.index.expression import Expression, Search, Text, TextField
 from weft.archive.index.matching import render_match, restrict
 from weft.archive.index.message_row import from_microseconds, to_microseconds
 from weft.archive.index.parser import parse_search
-from weft.archive.index.schema import first_row
+from weft.archive.index.row_number import LAST, first_row
 from weft.archive.index.snippet import Snippet, make_snippet
 from weft.archive.instant import render_instant
 from weft.archive.json_text import BadJsonError, decode, digest, encode
@@ -32,26 +32,22 @@ Order = Literal["newest", "relevance"]
 MAX_LIMIT = 200
 MOST_RANKED = 1000
 """Of so many of the newest matches, the most relevant come first."""
-_LATEST = 2**62
-_WEIGHTS = "bm25(words, 2.0, 1.0, 3.0, 0.0)"
-"""A word in a title or a question says more than one in an answer."""
-
-MOST_ENDINGS = 4000
-"""Words that a beginning may stand for; with more, all that match are looked at."""
-_LAST_CHARACTER = chr(0x10FFFF)
+_LATEST = LAST
 # A word in a title or a question says more than one in an answer.
 _FOUND = {
     "newest": """SELECT m.id, m.at, m.number, m.message_id, c.day, c.conversation_id, c.file, c.sha256,
         c.packed_sha256, a.text, u.text, m.rating, NULL
-    FROM words CROSS JOIN message m ON m.id = words.rowid
+    FROM words CROSS JOIN message m ON m.id = :last - words.rowid
     JOIN conversation c ON c.id = m.conversation JOIN name a ON a.id = m.app JOIN name u ON u.id = m.user
-    WHERE words MATCH :match AND words.rowid BETWEEN :low AND :high AND m.at BETWEEN :start AND :end
-    ORDER BY words.rowid DESC LIMIT :limit""",
+    WHERE words MATCH :match AND words.rowid BETWEEN :last - :high AND :last - :low
+        AND m.at BETWEEN :start AND :end
+    ORDER BY words.rowid LIMIT :limit""",
     "relevance": """SELECT m.id, m.at, m.number, m.message_id, c.day, c.conversation_id, c.file, c.sha256,
         c.packed_sha256, a.text, u.text, m.rating, -f.score
     FROM (
-        SELECT rowid AS id, bm25(words, 2.0, 1.0, 3.0, 0.0) AS score FROM words
-        WHERE words MATCH :match AND rowid BETWEEN :low AND :high ORDER BY rowid DESC LIMIT :ranked
+        SELECT :last - rowid AS id, bm25(words, 2.0, 1.0, 3.0, 0.0) AS score FROM words
+        WHERE words MATCH :match AND rowid BETWEEN :last - :high AND :last - :low
+        ORDER BY rowid LIMIT :ranked
     ) f
     CROSS JOIN message m ON m.id = f.id
     JOIN conversation c ON c.id = m.conversation JOIN name a ON a.id = m.app JOIN name u ON u.id = m.user
@@ -168,11 +164,19 @@ def find_page(
     low, high = first_row(wanted.start), min(first_row(wanted.end) + shift, _LATEST)
     if token is not None:
         high = min(high, token.row)
-    values = {"match": wanted.match, "low": low, "high": high, "start": wanted.start, "end": wanted.end}
+    values = {
+        "match": wanted.match,
+        "low": low,
+        "high": high,
+        "last": LAST,
+        "start": wanted.start,
+        "end": wanted.end,
+    }
     if wanted.order == "newest":
-        values["match"] = render_match(wanted.expression, partial(_endings, connection))
-        rows = connection.execute(_FOUND["newest"], {**values, "limit": limit + 1}).fetchall()
-        following = _Cursor(wanted.fingerprint, rows[limit - 1][0] - 1, 0) if len(rows) > limit else None
+        rows = _newest(connection, wanted, {**values, "limit": limit + 1})
+        following = (
+            _Cursor(wanted.fingerprint, cast(int, rows[limit - 1][0]) - 1, 0) if len(rows) > limit else None
+        )
     else:
         offset = token.offset if token is not None else 0
         values |= {"limit": limit + 1, "offset": offset, "ranked": MOST_RANKED}
@@ -185,12 +189,20 @@ def find_page(
     return rows[:limit], token_text
 
 
-def _endings(connection: sqlite3.Connection, beginning: str) -> list[str]:
-    found = connection.execute(
-        "SELECT text FROM word WHERE text BETWEEN ? AND ? LIMIT ?",
-        (beginning, beginning + _LAST_CHARACTER, MOST_ENDINGS + 1),
-    ).fetchall()
-    return [] if len(found) > MOST_ENDINGS or not beginning else [word for (word,) in found]
+def _newest(
+    connection: sqlite3.Connection, wanted: _Plan, values: dict[str, int | str]
+) -> list[tuple[object, ...]]:
+    every = EveryEnding(connection)
+    match = render_match(wanted.expression, every)
+    low, high = int(values["low"]), int(values["high"])
+    if every.are_many:
+        steps = STEPS if every.are_too_many else STEPS[:-1]
+        for start, endings in iter_recent(connection, steps, low, high):
+            some = {"match": render_match(wanted.expression, endings), "low": start}
+            rows = connection.execute(_FOUND["newest"], {**values, **some}).fetchall()
+            if len(rows) == values["limit"] or start <= low:
+                return rows
+    return connection.execute(_FOUND["newest"], {**values, "match": match}).fetchall()
 
 
 def make_hits(

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 TOKENIZER = "unicode61 remove_diacritics 2"
 """Of every full-text table here."""
@@ -45,9 +46,15 @@ def compose(text: str) -> str:
 
 def split_text(text: str) -> str:
     """The text as it is stored: spaces between Chinese, Japanese and Korean characters, marks behind them."""
-    if "\0" in text or (not text.isascii() and (FACET in text or END in text)):
+    if text.isascii():
+        return text.replace("\0", " ") if "\0" in text else text
+    if "\0" in text or FACET in text or END in text:
         text = text.translate(_SPACES)
-    return text if text.isascii() else _RUN.sub(_characters, compose(text))
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return _RUN.sub(_characters, compose(text))
+    return text  # these letters are single ones, and need not be split
 
 
 def split_words(text: str, *, is_prefix: bool = False) -> tuple[str, bool]:
@@ -100,15 +107,24 @@ class Cutter:
         """The different words of these texts, in order of their bytes."""
         return self._ask("SELECT term FROM word", texts)
 
+    def words_of_each(self, texts: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+        """The different words of each text, with spaces between them, by the text's number."""
+        question = """SELECT doc, group_concat(term, ' ')
+            FROM (SELECT DISTINCT doc, term FROM place) GROUP BY doc"""
+        return self._ask_all(question, texts)
+
     def cut(self, text: str) -> list[str]:
         """The words of a text, one after the other."""
         return self._ask("SELECT term FROM place ORDER BY offset", [text])
 
     def _ask(self, question: str, texts: Iterable[str]) -> list[str]:
+        return [word for (word,) in self._ask_all(question, enumerate(texts))]
+
+    def _ask_all(self, question: str, texts: Iterable[tuple[int, str]]) -> list[Any]:
         self._connection.execute("BEGIN")
         try:
-            self._connection.executemany("INSERT INTO given(text) VALUES (?)", ((text,) for text in texts))
-            return [word for (word,) in self._connection.execute(question)]
+            self._connection.executemany("INSERT INTO given(rowid, text) VALUES (?, ?)", texts)
+            return self._connection.execute(question).fetchall()
         finally:
             self._connection.execute("ROLLBACK")
 

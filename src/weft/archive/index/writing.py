@@ -4,54 +4,36 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 import msgspec
 
 from weft.archive.index.message_row import MessageRow
+from weft.archive.index.recent import Recent, Texts
+from weft.archive.index.rollup import DAY, sum_up_days
+from weft.archive.index.row_number import LAST, MICROSECOND, first_row, last_row_of_second
 from weft.archive.index.run_usage import Usages
-from weft.archive.index.schema import MICROSECOND, first_row, last_row_of_second
 from weft.archive.index.token import AFTER_OWN, FACET, cutter
 from weft.archive.manifest import Entry
 from weft.archive.place import Day
 
-DAY = 86_400 * MICROSECOND
-BLOCK = 32
-"""Days whose latencies are also kept as one."""
 PROBES = 32
 """Neighbouring row numbers that are tried before the end of the second is."""
 NAMES_IN_MEMORY = 100_000
-MOST_UNNOTED = 5_000
-"""Texts that are cut into words at once."""
+MOST_WAITING = 2_500
+"""Rows whose texts are written at once."""
 _ROW = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_TEXT = "INSERT INTO words (rowid, query, answer, name, facets) VALUES (?,?,?,?,?)"
-_SUMS = (
-    """INSERT INTO user_rollup
-    SELECT at / :day, org, app, model, source, currency, user, count(*), sum(number = 0), sum(message_tokens),
-        sum(answer_tokens), sum(failed), sum(rating = 1), sum(rating = 2), sum(cost_whole), sum(cost_part)
-    FROM message WHERE id BETWEEN :low AND :high AND at BETWEEN :start AND :end
-    GROUP BY 1, 2, 3, 4, 5, 6, 7""",
-    """INSERT INTO rollup
-    SELECT day, org, app, model, source, currency, sum(messages), sum(conversations), sum(message_tokens),
-        sum(answer_tokens), sum(errors), sum(likes), sum(dislikes), sum(cost_whole), sum(cost_part)
-    FROM user_rollup WHERE day BETWEEN :first AND :last GROUP BY 1, 2, 3, 4, 5, 6""",
-    """INSERT INTO latency SELECT at / :day, org, app, model, source, latency_class, count(*) FROM message
-    WHERE id BETWEEN :low AND :high AND at BETWEEN :start AND :end AND latency > 0
-    GROUP BY 1, 2, 3, 4, 5, 6""",
+_CONVERSATION = (
+    "INSERT INTO conversation (id, file, sha256, packed_sha256, messages, day, conversation_id)"
+    " VALUES (?,?,?,?,?,?,?)"
 )
-_BLOCK = """INSERT INTO latency_block SELECT day / :block, org, app, model, source, class, sum(messages)
-    FROM latency WHERE day BETWEEN :first AND :last GROUP BY 1, 2, 3, 4, 5, 6"""
-_UNSUM = (
-    "DELETE FROM rollup WHERE day = ?",
-    "DELETE FROM user_rollup WHERE day = ?",
-    "DELETE FROM latency WHERE day = ?",
-)
+PUT_TEXT = "INSERT INTO words (rowid, query, answer, name, facets) VALUES (?,?,?,?,?)"
+_NO_USAGE = "DELETE FROM usage WHERE run = ?"
 _TAKEN = (
     "SELECT id FROM message WHERE id IN (SELECT value FROM json_each(?))",
     "SELECT id FROM tombstone WHERE id IN (SELECT value FROM json_each(?))",
 )
-_ALL_DAYS = (-(2**21), 2**21)
 CLASSES_PER_STEP = 20.0
 """Latencies fall into classes, each e^(1/20) times, or 5 per cent, above the one before."""
 LATENCY_ERROR = 0.026
@@ -80,13 +62,18 @@ class RowWriter:
     """Writes rows; knows which days' sums have to be made again.
 
     Args:
-        notes_words: Add to the table of words as well; a file that is made anew gets it at the end.
+        keep_texts: Takes the texts of the rows, those of each call by rising number, when a file is made
+            anew; they are put into this file otherwise.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, notes_words: bool = True) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, keep_texts: Callable[[list[Texts]], None] | None = None
+    ) -> None:
         self._connection = connection
-        self._notes_words = notes_words
-        self._unnoted: list[str] = []
+        self._keep_texts = keep_texts or self._wait
+        self._is_new = keep_texts is not None
+        self._waiting: list[Texts] = []
+        self._recent = Recent(connection)
         self._names = _Names(connection)
         self.days: set[int] = set()
         """Days since 1970 whose messages changed."""
@@ -104,20 +91,27 @@ class RowWriter:
             " WHERE day = ? AND conversation_id = ? RETURNING id",
             (entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id),
         ).fetchall()
-        return int(found[0][0]) if found else self.add_conversation(day, entry, messages)
+        if found:
+            return int(found[0][0])
+        number = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM conversation").fetchone()[0]
+        self.add_conversations([(number, day, entry, messages)])
+        return int(number)
 
-    def add_conversation(self, day: Day, entry: Entry, messages: int) -> int:
-        """Note a conversation that is not there.
-
-        Returns:
-            Its number in the index.
-        """
-        cursor = self._connection.execute(
-            "INSERT INTO conversation (file, sha256, packed_sha256, messages, day, conversation_id)"
-            " VALUES (?,?,?,?,?,?)",
-            (entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id),
+    def add_conversations(self, items: Iterable[tuple[int, Day, Entry, int]]) -> None:
+        """Note conversations that are not there, each with the number that it is to have and its messages."""
+        self._connection.executemany(
+            _CONVERSATION,
+            [
+                (number, entry.file, entry.sha256, entry.packed_sha256, messages, day.path, entry.id)
+                for number, day, entry, messages in items
+            ],
         )
-        return int(cursor.lastrowid or 0)
+
+    def note_day(self, day: Day, sha256: str) -> None:
+        """Note that a day is in the index as its manifest of this checksum has it; empty for not at all."""
+        self._connection.execute("DELETE FROM day WHERE path = ?", (day.path,))
+        if sha256:
+            self._connection.execute("INSERT INTO day VALUES (?, ?)", (day.path, sha256))
 
     def known_runs(self, day: Day) -> dict[int, int]:
         """The runs of a day that are in the index: `run_key` to the hash of the file."""
@@ -126,7 +120,10 @@ class RowWriter:
 
     def put_run(self, day: Day, key: int, hash: int, usages: Usages) -> None:
         """Note a run, and what it used."""
-        self.remove_run(day, key)
+        if self._is_new:
+            self._connection.execute(_NO_USAGE, (key,))
+        else:
+            self.remove_run(day, key)
         self._connection.execute("INSERT INTO run VALUES (?,?,?)", (self._names[day.path], key, hash))
         counted: set[str] = set()
         for (model, currency), usage in usages.items():
@@ -141,8 +138,11 @@ class RowWriter:
 
     def remove_run(self, day: Day, key: int) -> None:
         """Take a run out."""
+        # Messages of a run that is new are found here as well: it is taken out before it is put in.
+        answered = self._connection.execute("SELECT at FROM message WHERE run = ?", (key,))
+        self.days.update(at // DAY for (at,) in answered)
         self._connection.execute("DELETE FROM run WHERE day = ? AND key = ?", (self._names[day.path], key))
-        self._connection.execute("DELETE FROM usage WHERE run = ?", (key,))
+        self._connection.execute(_NO_USAGE, (key,))
 
     def replace(self, conversation: int, organization: str, rows: Sequence[MessageRow]) -> int:
         """Make these the rows of a conversation; rows that are the same as before stay.
@@ -173,32 +173,40 @@ class RowWriter:
         """Add messages, each with its conversation's number and its organisation."""
         ordered = sorted(rows, key=_instant)
         numbers = self._allocate([row.at for _, _, row in ordered])
-        messages, texts = [], []
-        names, days = self._names, self.days
+        messages: list[tuple[object, ...]] = []
+        texts: list[Texts] = []
+        names = self._names
         for id, (conversation, organization, row) in zip(numbers, ordered, strict=True):
-            at, latency = row.at, row.latency
-            days.add(at // DAY)
+            latency = row.latency
             # fmt: off
             messages.append((
-                id, conversation, row.number, at, row.message_id, row.digest, names[organization],
+                id, conversation, row.number, row.at, row.message_id, row.digest, names[organization],
                 names[row.app], names[row.user], names[row.model], names[row.source], names[row.currency],
-                row.failed, row.rating, row.message_tokens, row.answer_tokens, row.cost[0], row.cost[1],
+                row.failed, row.rating, row.message_tokens, row.answer_tokens, *row.cost,
                 latency, latency_class(latency), row.run,
             ))
             # fmt: on
-            texts.append((id, row.query, row.answer, row.name, row.facets))
-        # Rising row numbers: the full-text index writes a part of its own whenever they fall.
+            texts.append((LAST - id, row.query, row.answer, row.name, row.facets))
+        self.days.update({row.at // DAY for _, _, row in ordered})
         texts.sort(key=_first)
         self._connection.executemany(_ROW, messages)
-        self._connection.executemany(_TEXT, texts)
-        if self._notes_words:
-            self._unnoted += [text for _, *fields, _ in texts for text in fields if text]
-            if len(self._unnoted) >= MOST_UNNOTED:
-                self._note_words()
+        self._keep_texts(texts)
 
-    def _note_words(self) -> None:
-        words = cutter().words(self._unnoted)
-        self._unnoted.clear()
+    def _wait(self, texts: list[Texts]) -> None:
+        self._waiting += texts
+        if len(self._waiting) >= MOST_WAITING:
+            self._put_texts()
+
+    def _put_texts(self) -> None:
+        # Rising row numbers: the full-text index writes a part of its own whenever they fall.
+        self._waiting.sort(key=_first)
+        self._connection.executemany(PUT_TEXT, self._waiting)
+        self._note_words([text for _, *fields, _ in self._waiting for text in fields if text])
+        self._recent.add(self._waiting)
+        self._waiting.clear()
+
+    def _note_words(self, texts: list[str]) -> None:
+        words = cutter().words(texts)
         self._connection.executemany(
             "INSERT OR IGNORE INTO word VALUES (?)",
             ((word,) for word in words if not FACET <= word < AFTER_OWN),
@@ -218,19 +226,15 @@ class RowWriter:
         for id, at in rows:
             self._connection.execute("DELETE FROM message WHERE id = ?", (id,))
             self._connection.execute("INSERT INTO tombstone VALUES (?)", (id,))
+            self._recent.remove(id)
             self.days.add(at // DAY)
 
     def sum_up(self) -> None:
-        """Make the sums of the days that changed again, and note new words."""
-        if self._unnoted:
-            self._note_words()
-        for day in sorted(self.days):
-            for statement in _UNSUM:
-                self._connection.execute(statement, (day,))
-            sum_up(self._connection, day, day, self._shift)
-        for block in sorted({day // BLOCK for day in self.days}):
-            self._connection.execute("DELETE FROM latency_block WHERE block = ?", (block,))
-            sum_up_blocks(self._connection, block * BLOCK, block * BLOCK + BLOCK - 1)
+        """Write what waits, and make the sums of the days that changed again."""
+        if self._waiting:
+            self._put_texts()
+        if self.days:
+            sum_up_days(self._connection, sorted(self.days), self._shift)
         self.note_shift()
 
     def note_shift(self) -> int:
@@ -243,14 +247,17 @@ class RowWriter:
         """A free row number for each instant; the instants rise."""
         wanted = [first_row(at) for at in instants]
         some = msgspec.json.encode(wanted).decode()
-        taken = {id for query in _TAKEN for (id,) in self._connection.execute(query, (some,))}
+        asked = _TAKEN[:1] if self._is_new else _TAKEN
+        taken = {id for query in asked for (id,) in self._connection.execute(query, (some,))}
         ends: dict[int, int] = {}
         found = []
         for row in wanted:
-            id = row if row not in taken else self._free(row, taken, ends)
+            id = row
+            if row in taken:
+                id = self._free(row, taken, ends)
+                self._shift = max(self._shift, id - row)
             taken.add(id)
             found.append(id)
-            self._shift = max(self._shift, id - row)
         return found
 
     def _free(self, row: int, taken: set[int], ends: dict[int, int]) -> int:
@@ -276,35 +283,11 @@ class RowWriter:
         return int(self._connection.execute(query, (row, last)).fetchone()[0])
 
 
-def sum_up(connection: sqlite3.Connection, first: int, last: int, shift: int) -> None:
-    """Make the sums of the days from `first` to `last`, which have none.
-
-    Args:
-        shift: How far a row number may be off its instant.
-    """
-    start, end = first * DAY, (last + 1) * DAY - 1
-    values = {"day": DAY, "first": first, "last": last, "start": start, "end": end}
-    values |= {"low": first_row(start), "high": first_row(end) + shift}
-    for statement in _SUMS:
-        connection.execute(statement, values)
-
-
-def sum_up_blocks(connection: sqlite3.Connection, first: int, last: int) -> None:
-    """Bring the latencies of days together, for the blocks of these days, which have none."""
-    connection.execute(_BLOCK, {"block": BLOCK, "first": first, "last": last})
-
-
-def sum_up_everything(connection: sqlite3.Connection, shift: int) -> None:
-    """Make all sums of a file that has none."""
-    sum_up(connection, *_ALL_DAYS, shift)
-    sum_up_blocks(connection, *_ALL_DAYS)
-
-
 def _instant(item: tuple[int, str, MessageRow]) -> int:
     return item[2].at
 
 
-def _first(item: tuple[int, str, str, str, str]) -> int:
+def _first(item: Texts) -> int:
     return item[0]
 
 

@@ -260,22 +260,22 @@ def stats(
         print_json(found.to_dict())
         return 0
     rows = [("all", found.totals), *((str(group.key) or "-", group.figures) for group in found.groups)]
+    currencies = list(found.totals.cost)
+    # By model, currencies come from runs as well.
+    currencies += sorted({name for _, one in rows for name in one.cost} - found.totals.cost.keys())
+    counts = ("messages", "conversations", "users", "tokens", "likes", "dislikes", "errors")
+    columns = (*counts, *(f"cost {currency}" for currency in currencies))
     Screen(sys.stdout).table(
-        (by or "", "messages", "conversations", "users", "tokens", "likes", "dislikes", "errors"),
+        (by or "", *columns),
         [
             (
                 name,
-                f"{one.messages:,}",
-                f"{one.conversations:,}",
-                f"{one.users:,}",
-                f"{one.tokens:,}",
-                f"{one.likes:,}",
-                f"{one.dislikes:,}",
-                f"{one.errors:,}",
+                *(f"{getattr(one, count):,}" for count in counts),
+                *(f"{one.cost[money]:,f}" if money in one.cost else "-" for money in currencies),
             )
             for name, one in rows
         ],
-        right=("messages", "conversations", "users", "tokens", "likes", "dislikes", "errors"),
+        right=columns,
     )
     return 0
 
