@@ -52,6 +52,9 @@ STORED_AT_ONCE = 100
 HELD = 2 * STORED_AT_ONCE
 """Those that are in memory, besides those that are being loaded: the disk is never waited for while one batch
 is being stored and the next is complete."""
+CURSOR_SECONDS = 1.0
+"""Seconds for which a cursor may stay behind what is stored, as each waits for the disk. After a kill some
+pages are listed again, and what is on them is known by its version."""
 SHORTEST_PAUSE = 1.0
 STALE_PAGES = 3
 """Pages in a row that bring neither a new item nor a new cursor; then the source goes round in circles."""
@@ -350,6 +353,10 @@ class _Puller:
             seconds = min(max(float(said), 0.0), LONGEST_WAIT)
         self._resume_at = max(self._resume_at, self._clock.monotonic() + seconds)
 
+    def now(self) -> float:
+        """Seconds on the clock's monotonic scale."""
+        return self._clock.monotonic()
+
     async def wait(self) -> None:
         """Return when the server may be asked again."""
         while (left := self._resume_at - self._clock.monotonic()) > 0:
@@ -398,6 +405,7 @@ class _AppPull:
         self._report = report
         self._app = report.app
         self._cursor = self._durable = Cursor(source="", app="")
+        self._noted_at: float | None = None
         self._seen: set[tuple[str, str | None]] = set()
         self._positions: set[str] = set()
         self._stale = 0
@@ -406,6 +414,16 @@ class _AppPull:
 
     async def run(self) -> None:
         self._cursor = self._durable = await asyncio.to_thread(self._puller.get_cursor, self._app)
+        try:
+            await self._pull()
+        except _TargetError:
+            raise
+        except Exception:
+            await self._note_cursor()
+            raise
+        await self._note_cursor()
+
+    async def _pull(self) -> None:
         earlier = self._cursor.failed
         if earlier:
             self._cursor = replace(self._cursor, failed=[])
@@ -525,9 +543,10 @@ class _AppPull:
             report.paths += page.unchanged
         self._commit(page.failed, page.attempts)
         self._cursor = replace(self._cursor, position=page.position)
-        if self._cursor != self._durable:
-            await asyncio.to_thread(self._puller.put_cursor, self._cursor)
-            self._durable = self._cursor
+        now = self._puller.now()
+        if self._noted_at is None or now - self._noted_at >= CURSOR_SECONDS:
+            self._noted_at = now
+            await self._note_cursor()
         if self._puller.progress is not None:
             self._puller.progress(
                 PullProgress(
@@ -539,6 +558,11 @@ class _AppPull:
                     report.runs,
                 )
             )
+
+    async def _note_cursor(self) -> None:
+        if self._cursor != self._durable:
+            await asyncio.to_thread(self._puller.put_cursor, self._cursor)
+            self._durable = self._cursor
 
     def _commit(self, failed: dict[str, FailedItem], attempts: dict[str, int]) -> None:
         if not failed:
