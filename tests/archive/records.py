@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from shutil import copytree
 
 from weft.archive import Archive, Conversation, LocalFileSystem, Redactor, RunRecord
 
@@ -175,6 +178,35 @@ class FailingDisk(LocalFileSystem):
     def remove_folder(self, path: Path) -> None:
         self._step("rmdir", path)
         super().remove_folder(path)
+
+
+def killed_at_each_step(
+    start: Path, open_on: Callable[[Path, FailingDisk], Archive], do: Callable[[Archive], None], *, least: int
+) -> Iterator[tuple[Path, FailingDisk]]:
+    """Copies of an archive in which something was done and the process killed, one step later each time.
+
+    Args:
+        start: The archive as it was.
+        open_on: Opens a copy on a disk.
+        do: What is done; the closing belongs to it.
+        least: Steps that it has at the least.
+    """
+    for step in count(1):
+        root = start.with_name(f"step-{step}")
+        copytree(start, root)
+        disk = FailingDisk(step, killed)
+        try:
+            archive = open_on(root, disk)
+        except KilledError:
+            continue
+        with suppress(KilledError):
+            do(archive)
+            archive.close()
+        archive.vault.abandon()
+        yield root, disk
+        if disk.steps < step:
+            assert step > least
+            return
 
 
 def full() -> None:

@@ -9,11 +9,9 @@ import pytest
 
 from tests.archive.attached import LETTER, PICTURE, FileSource, Web, file, gone, kept, note, sha, with_files
 from tests.archive.records import (
-    FailingDisk,
-    KilledError,
     StoppedClock,
     conversation_files,
-    killed,
+    killed_at_each_step,
     open_archive,
     tree,
 )
@@ -353,31 +351,15 @@ def test_a_kill_at_any_step_leaves_files_and_conversations_that_fit(
 ) -> None:
     with open_archive(tmp_path / "start") as archive:
         pull(archive, two_files())
-    step = 0
-    while True:
-        step += 1
-        root = tmp_path / f"step-{step}"
-        copytree(tmp_path / "start", root)
-        disk = FailingDisk(step, killed)
-        try:
-            archive = open_archive(root, files=disk)
-        except KilledError:
-            continue
-        try:
-            do(archive)
-            archive.close()
-        except KilledError:
-            pass
-        finally:
-            archive.vault.abandon()
+    opened = killed_at_each_step(
+        tmp_path / "start", lambda root, disk: open_archive(root, files=disk), do, least=20
+    )
+    for root, disk in opened:
         with open_archive(root) as archive:
-            assert archive.verify().findings == [], (step, disk.log[-3:])
+            assert archive.verify().findings == [], disk.log[-3:]
             assert [name for name in tree(root) if ".tmp-" in name] == []
             do(archive)
             assert archive.verify().findings == []
-        if disk.steps < step:
-            break
-    assert step > 20
 
 
 def test_a_signed_link_leads_home_and_an_address_that_a_person_gave_does_not() -> None:

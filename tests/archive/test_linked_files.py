@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 from aiohttp import web
 
 from tests.archive.attached import PICTURE, FileSource, file, kept, with_files
-from tests.archive.records import FailingDisk, KilledError, full, killed, open_archive, tree
+from tests.archive.records import FailingDisk, full, killed_at_each_step, open_archive, tree
 from weft.archive import Archive, FileRules, PullOptions
 from weft.clock import SystemClock
 from weft.egress import EgressConfig, EgressError, EgressRequest, EgressResponse
@@ -214,32 +213,16 @@ def test_a_kill_at_any_step_of_a_link_leaves_nothing_that_is_not_swept(tmp_path:
         archive.file_rules = Far(many(40)).rules()
         archive.pull(one_link(), options=PullOptions(restart=True))
 
-    step = 0
-    while True:
-        step += 1
-        root = tmp_path / f"step-{step}"
-        copytree(tmp_path / "start", root)
-        disk = FailingDisk(step, killed)
-        try:
-            archive = open_archive(root, files=disk)
-        except KilledError:
-            continue
-        try:
-            pull(archive)
-            archive.close()
-        except KilledError:
-            pass
-        finally:
-            archive.vault.abandon()
+    opened = killed_at_each_step(
+        tmp_path / "start", lambda root, disk: open_archive(root, files=disk), pull, least=10
+    )
+    for root, disk in opened:
         with open_archive(root) as archive:
-            assert archive.verify().findings == [], (step, disk.log[-3:])
+            assert archive.verify().findings == [], disk.log[-3:]
             assert [name for name in tree(root) if ".tmp-" in name] == []
             pull(archive)
             assert archive.verify().findings == []
             assert kept(archive.get("conv-1")) != [None]
-        if disk.steps < step:
-            break
-    assert step > 10
 
 
 @pytest.mark.anyio

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
 from tests.archive.records import (
     FailingDisk,
-    KilledError,
     StoppedClock,
     conversation,
-    killed,
+    killed_at_each_step,
     run,
     tree,
 )
@@ -197,33 +195,21 @@ def test_secrets_that_were_changed_swapped_or_left_over_are_named(tmp_path: Path
 def test_a_kill_at_any_step_leaves_no_secret_without_its_conversation(tmp_path: Path) -> None:
     with open_with_key(tmp_path / "start") as archive:
         archive.save([said(1)])
-    step = 0
-    while True:
-        step += 1
-        root = tmp_path / f"step-{step}"
-        copytree(tmp_path / "start", root)
-        disk = FailingDisk(step, killed)
-        try:
-            archive = open_with_key(root, files=disk)
-        except KilledError:
-            continue
-        try:
-            archive.save([said(2), said(1, "now cid@example.com")])
-            archive.clean_old_logs(17.5)
-            archive.close()
-        except KilledError:
-            pass
-        finally:
-            archive.vault.abandon()
+
+    def do(archive: Archive) -> None:
+        archive.save([said(2), said(1, "now cid@example.com")])
+        archive.clean_old_logs(17.5)
+
+    opened = killed_at_each_step(
+        tmp_path / "start", lambda root, disk: open_with_key(root, files=disk), do, least=20
+    )
+    for root, disk in opened:
         with open_with_key(root) as archive:
-            assert archive.verify().findings == [], (step, disk.log[-3:])
+            assert archive.verify().findings == [], disk.log[-3:]
             for found in list(archive.iter_conversations()):
                 whole = archive.reveal(found.id, reason="r")
                 # Of a conversation that is being deleted the secrets go first.
                 assert whole.hidden == () or found.id == "conv-1"
-        if disk.steps < step:
-            break
-    assert step > 20
 
 
 @pytest.mark.anyio

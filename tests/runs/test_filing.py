@@ -18,11 +18,10 @@ from weft.nodes import KeptFileError, NewFile, RunInfo
 from weft.runs import (
     Filing,
     delete_app_files,
-    delete_conversation_files,
     delete_unused_files,
     sweep_files,
 )
-from weft.store import EndUser, StoredFile, conversations, files, runs
+from weft.store import EndUser, StoredFile, files, runs
 from weft.variables import File
 
 pytestmark = pytest.mark.anyio
@@ -268,42 +267,24 @@ async def test_a_run_claims_its_uploads_and_stores_no_link(house: House, filing:
 # Deleting
 
 
-async def test_the_files_of_a_conversation_are_deleted_with_their_bytes(
-    house: House, filing: Filing, content: FileStore
-) -> None:
+async def test_files_are_deleted_with_their_bytes(house: House, filing: Filing, content: FileStore) -> None:
     version = await house.serve({"start": start(), "a": answer("x")}, "start > a", features=FEATURES)
-    row, shared, unused = [await upload(house, filing, bytes([n])) for n in range(3)]
-    heard = await house.ask(version, files=[local(row), local(shared)])
-    await house.ask(version, files=[local(shared)])
-    assert heard.live.conversation is not None
-    made = await filing.keep(
-        NewFile(name="x", mime_type="text/plain", data=b"x"),
-        run_of(house, conversation_id=heard.live.conversation.id),
-    )
-    app_id, id = row.app_id, heard.live.conversation.id
-    now = house.clock.now()
-    await house.store.write(
-        lambda connection: conversations.mark_deleted(connection, app_id, id, now, end_user_id=None)
-    )
-
-    with pytest.raises(FileStoreError):
-        await delete_conversation_files(house.store, Failing(), app_id, id)
-    assert await row_of(house, row.id) is not None
-    assert await delete_conversation_files(house.store, content, app_id, id) == 2
-    assert await delete_conversation_files(house.store, content, app_id, id) == 0
-    assert [await row_of(house, gone) for gone in (row.id, made.related_id)] == [None, None]
-    with pytest.raises(FileStoreError):
-        await bytes_of(filing, row)
-    assert await bytes_of(filing, shared) == b"\x01"
+    row, unused = [await upload(house, filing, bytes([n])) for n in range(2)]
+    await house.ask(version, files=[local(row)])
+    app_id, now = row.app_id, house.clock.now()
 
     assert await delete_unused_files(house.store, content, now) == 0
     assert await delete_unused_files(house.store, content, now + timedelta(seconds=1), app_id="another") == 0
+    with pytest.raises(FileStoreError):
+        await delete_unused_files(house.store, Failing(), now + timedelta(seconds=1))
+    assert await row_of(house, unused.id) is not None
     assert await delete_unused_files(house.store, content, now + timedelta(seconds=1)) == 1
     assert await row_of(house, unused.id) is None
+    assert await bytes_of(filing, row) == b"\x00"
     assert await delete_app_files(house.store, content, "another") == 0
     assert await delete_app_files(house.store, content, app_id) == 1
     with pytest.raises(FileStoreError):
-        await bytes_of(filing, shared)
+        await bytes_of(filing, row)
 
 
 async def test_more_files_than_are_deleted_at_once_are_all_deleted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from weft.archive.conversation import Conversation
@@ -252,7 +253,7 @@ async def _restore_runs(
 
     found = _run_batches(vault, query, app, done)
     while (batch := await asyncio.to_thread(next, found, None)) is not None:
-        added = await store.write(lambda connection, batch=batch: write(connection, batch))  # type: ignore[misc]  # bound at once
+        added = await store.write(partial(write, batch=batch))
         done.runs += added
         done.present += len(batch) - added
         if progress is not None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import cast
 from uuid import NAMESPACE_URL, uuid5
 
@@ -79,7 +80,7 @@ async def restore_files(
     found = _conversations(vault, query, failed)
     while (one := await asyncio.to_thread(next, found, None)) is not None:
         day, conversation = one
-        rows = await store.read(lambda connection, it=conversation: _missing(connection, app, it))  # type: ignore[misc]  # bound at once
+        rows = await store.read(partial(_missing, app=app, conversation=conversation))
         for attachment, row in rows:
             assert attachment.ref is not None
             try:
@@ -88,7 +89,7 @@ async def restore_files(
                 failed.append(Failure(conversation.id, str(error)))
                 continue
             await content.put(row.id, data, max_bytes=len(data))
-            done += await store.write(lambda connection, row=row: _insert(connection, row))  # type: ignore[misc]  # bound at once
+            done += await store.write(partial(_insert, row=row))
     return done
 
 

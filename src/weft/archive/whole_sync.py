@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def sync_whole(path: Path) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _call() -> ctypes._CFuncPtr | None:  # type: ignore[name-defined]
+def _call() -> Callable[[int], int] | None:
     if sys.platform != "linux":
         return None
     version = re.match(r"(\d+)\.(\d+)", platform.release())

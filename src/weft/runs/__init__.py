@@ -14,7 +14,6 @@ from weft.runs.draft_content import DraftContent, masked
 from weft.runs.dsl_text import DSL_VERSION, WITHOUT_GRAPH, render_app
 from weft.runs.file_deletion import (
     delete_app_files,
-    delete_conversation_files,
     delete_unused_files,
     sweep_files,
 )
@@ -73,7 +72,6 @@ __all__ = [
     "action_title",
     "app_key",
     "delete_app_files",
-    "delete_conversation_files",
     "delete_unused_files",
     "find_draft",
     "find_open_form",

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from weft.files import FileStore
 from weft.store import Connection, Store, files
 
 _AT_ONCE = 500
-
-
-async def delete_conversation_files(
-    store: Store, content: FileStore, app_id: str, conversation_id: str
-) -> int:
-    """Delete what came with a conversation and what its runs made; how many files that were.
-
-    A file that a message of another conversation shows stays. The conversation and its messages must still be
-    there, because they say which files these are.
-
-    Raises:
-        StoreError: Some could not be deleted; the same call again goes on.
-    """
-    return await _delete(
-        store,
-        content,
-        lambda connection: files.list_of_conversation(connection, app_id, conversation_id, limit=_AT_ONCE),
-    )
 
 
 async def delete_app_files(store: Store, content: FileStore, app_id: str) -> int:
@@ -83,5 +66,5 @@ async def _delete(store: Store, content: FileStore, find: Callable[[Connection],
     count = 0
     while found := await store.read(find):
         await content.delete(found)
-        count += await store.write(lambda connection, ids=found: files.delete_many(connection, ids))  # type: ignore[misc]  # bound at once
+        count += await store.write(partial(files.delete_many, file_ids=found))
     return count

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from weft.clock import Clock
@@ -44,7 +45,7 @@ async def remove_deleted(
             await delete_app_files(store, content, app_id)
             await _remove(store, app_id)
             entry = AuditEntry(ids.new(), workspace_id, _PURGED, clock.now(), app_id=app_id)
-            await store.write(lambda connection, entry=entry: audit_log.append(connection, entry))  # type: ignore[misc]  # bound now
+            await store.write(partial(audit_log.append, entry=entry))
             done += 1
     except StoreError:
         log.exception("records of deleted apps could not be removed yet")

@@ -180,9 +180,8 @@ class StoreSource:
         at, _, id = after.partition(" ")
         before = (int(at), id) if after else None
         while True:
-            place = before
             rows = await self._store.read(
-                lambda connection, place=place: changes.list_changed(connection, app_id, place, limit=PAGE)  # type: ignore[misc]  # bound at once
+                partial(changes.list_changed, app_id=app_id, before=before, limit=PAGE)
             )
             is_last = len(rows) < PAGE
             if rows:
@@ -197,8 +196,12 @@ class StoreSource:
             last_id = after or None
             while True:
                 page = await self._store.read(
-                    lambda connection, last_id=last_id: run_history.list_page(  # type: ignore[misc]  # bound at once
-                        connection, app.id, "app-run", last_id=last_id, limit=PAGE
+                    partial(
+                        run_history.list_page,
+                        app_id=app.id,
+                        triggered_from="app-run",
+                        last_id=last_id,
+                        limit=PAGE,
                     )
                 )
                 last_id = page.items[-1].id if page.items else last_id
